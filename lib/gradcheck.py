@@ -1,0 +1,91 @@
+"""Are the gradients right? Finite differences, automatic differentiation, and measures of how far they are apart.
+
+All in float64: in float32 the differences drown in rounding.
+"""
+
+import numpy as np
+
+from lib.losses import l2_penalty, softmax_cross_entropy_forward
+
+#: gradient entries below this are zero up to rounding, as those of a bias before batch normalisation
+ZERO = 1e-10
+
+
+def cost(network, X, y, l2):
+    """Return the cost J (scalar) of a network without trial axis; batch normalisation uses the batch, as in training.
+
+    X (n, d) float64; y (n,) integer labels.
+    """
+    scores, _ = network.forward(X, training=True)
+    return softmax_cross_entropy_forward(scores, y)[0] + l2_penalty(network.weights, l2)
+
+
+def numerical_gradients(network, X, y, l2, *, h=1e-5, centred=True):
+    """Return the finite-difference gradients of ``cost`` in the shape of ``network.layers``.
+
+    Centred ``(J(x + h) - J(x - h)) / 2h``, error of order h^2, or forward ``(J(x + h) - J(x)) / h``, order h. The
+    network's arrays are moved and put back, entry by entry: use few inputs.
+    """
+    start = cost(network, X, y, l2)
+    return [{name: _differences(array, h, centred, start, (network, X, y, l2)) for name, array in layer.items()}
+            for layer in network.layers]  # fmt: skip
+
+
+def _differences(array, h, centred, start, problem):
+    """Finite differences of the cost over every entry of one array of the network."""
+    gradient = np.zeros_like(array)
+    for index in np.ndindex(array.shape):
+        old = array[index]
+        array[index] = old + h
+        above = cost(*problem)
+        array[index] = old - h
+        below = cost(*problem) if centred else start
+        array[index] = old
+        gradient[index] = (above - below) / (2 * h if centred else h)
+    return gradient
+
+
+def autodiff_gradients(network, X, y, l2):
+    """Return the gradients of J by reverse-mode automatic differentiation, in the shape of ``network.layers``.
+
+    A second opinion: the cost is written again from its formula, and the package autograd (Maclaurin et al. 2015)
+    differentiates it; no code of lib.layers or lib.losses is used.
+    """
+    import autograd.numpy as anp
+    from autograd import grad
+
+    def formula(layers):
+        H, penalty = X, 0.0
+        for layer in layers:
+            S = anp.dot(H, layer["W"]) + layer["b"]
+            if "gamma" in layer:
+                centred = S - anp.mean(S, axis=0)
+                normalised = centred / anp.sqrt(anp.mean(centred**2, axis=0) + network.eps)
+                S = layer["gamma"] * normalised + layer["beta"]
+            H = anp.maximum(S, 0)
+            penalty = penalty + anp.sum(layer["W"] ** 2)
+        P = anp.exp(S) / anp.sum(anp.exp(S), axis=1, keepdims=True)
+        return -anp.mean(anp.log(P[np.arange(len(y)), y])) + l2 * penalty
+
+    return grad(formula)(network.layers)
+
+
+def errors(a, b):
+    """Return five measures of the distance between two gradients of one array, as a dict of floats.
+
+    "absolute": max |a - b|; "relative": max |a - b| / (|a| + |b|), the course's; "relative_max": max |a - b| /
+    max(|a|, |b|), report 000's; "norm": ||a - b|| / (||a|| + ||b||); "mean": mean |a - b| / max(|a| + |b|), report
+    001's. Entries in which both are below ZERO count as equal in the two entrywise relative measures, and an array of
+    such entries alone has all four relative measures 0.
+    """
+    difference, size, larger = np.abs(a - b), np.abs(a) + np.abs(b), np.maximum(np.abs(a), np.abs(b))
+    measured = larger > ZERO
+    if not measured.any():
+        return {"absolute": difference.max(), "relative": 0.0, "relative_max": 0.0, "norm": 0.0, "mean": 0.0}
+    return {
+        "absolute": difference.max(),
+        "relative": (difference[measured] / size[measured]).max(),
+        "relative_max": (difference[measured] / larger[measured]).max(),
+        "norm": np.linalg.norm(a - b) / (np.linalg.norm(a) + np.linalg.norm(b)),
+        "mean": difference.mean() / size.max(),
+    }

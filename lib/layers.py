@@ -1,0 +1,100 @@
+"""The layers of a fully connected network: pure functions, each backward directly under its forward.
+
+Rows are images: activations are ``(..., n, d)``. The leading axes, if any, count networks ("trials") that are computed
+in one pass: ``(T, n, d)`` beside parameters ``(T, d_in, d_out)`` and ``(T, d)``. An input without trial axis, as the
+mini-batch itself, is shared by all of them. A trial's numbers do not depend on its neighbours, to the last bit.
+
+``x_forward(...) -> out, cache`` and ``x_backward(grad_out, cache) -> gradients`` in the order of the arguments, where
+``grad_out`` is the derivative of the cost with respect to ``out``, of the same shape. Nothing is changed in place.
+All arrays are float32 or float64; the result has the type of the arguments.
+"""
+
+import numpy as np
+
+
+def affine_forward(X, W, b):
+    """Return ``X @ W + b``.
+
+    X (..., n, d_in); W (..., d_in, d_out); b (..., d_out). Returns out (..., n, d_out), cache.
+    """
+    out = X @ W
+    out += b[..., None, :]
+    return out, (X, W)
+
+
+def affine_backward(grad_out, cache, needs_input=True):
+    """Return the gradients for X, W, b.
+
+    grad_out (..., n, d_out). Returns grad_X (..., n, d_in), one for each trial also where X is shared, or None unless
+    ``needs_input`` (nobody asks for the gradient at the pixels, and it would cost half of the step); grad_W, grad_b
+    in the shapes of W and b. The sums run over the n rows; dividing by n is the loss's part.
+    """
+    X, W = cache
+    grad_X = grad_out @ W.swapaxes(-1, -2) if needs_input else None
+    return grad_X, X.swapaxes(-1, -2) @ grad_out, np.add.reduce(grad_out, axis=-2)
+
+
+def relu_forward(X):
+    """Return ``max(X, 0)`` element by element and the cache; X of any shape."""
+    return np.maximum(X, 0), X
+
+
+def relu_backward(grad_out, cache):
+    """Return the gradient for X: grad_out where X was positive, 0 elsewhere (also at 0, as the course has it)."""
+    return grad_out * (cache > 0)
+
+
+def batch_norm_forward(S, gamma, beta, eps):
+    """Normalise each unit over the mini-batch, then scale and shift: batch normalisation in training.
+
+    ``S_hat = (S - mean) / sqrt(var + eps)``, ``out = gamma * S_hat + beta``.
+
+    S (..., n, d) with n > 1; gamma, beta (..., d); eps in units of S squared. Returns out (..., n, d), cache and the
+    batch's (mean, var), each (..., d), var with 1/n. Running averages are the caller's: probing a gradient changes no
+    state. Raises ValueError for n = 1, where every S_hat would be 0.
+
+    Source: Ioffe & Szegedy 2015, algorithm 1. Departs: at test time the course takes running averages of the
+    variance with 1/n, the paper the unbiased one.
+    """
+    n = S.shape[-2]
+    if n < 2:
+        raise ValueError("batch normalisation needs at least 2 rows in a mini-batch, got 1")
+    mean = np.add.reduce(S, axis=-2, keepdims=True)
+    mean /= n
+    S_hat = S - mean
+    var = np.add.reduce(S_hat * S_hat, axis=-2, keepdims=True)
+    var /= n
+    inverse_std = 1 / np.sqrt(var + eps)
+    S_hat *= inverse_std
+    out = S_hat * gamma[..., None, :]
+    out += beta[..., None, :]
+    return out, (S_hat, inverse_std, gamma), (mean[..., 0, :], var[..., 0, :])
+
+
+def batch_norm_backward(grad_out, cache):
+    """Return the gradients for S, gamma, beta.
+
+    With g = grad_out * gamma and means over the n rows,
+    ``grad_S = (g - mean(g) - S_hat * mean(g * S_hat)) / sqrt(var + eps)``; both means are sums that the gradients of
+    beta and gamma need anyhow. grad_out (..., n, d). Source: Ioffe & Szegedy 2015, section 3, simplified.
+    """
+    S_hat, inverse_std, gamma = cache
+    n = grad_out.shape[-2]
+    grad_beta = np.add.reduce(grad_out, axis=-2, keepdims=True)
+    grad_gamma = np.add.reduce(grad_out * S_hat, axis=-2, keepdims=True)
+    grad_S = S_hat * (grad_gamma / -n)
+    grad_S += grad_out
+    grad_S -= grad_beta / n
+    grad_S *= inverse_std * gamma[..., None, :]
+    return grad_S, grad_gamma[..., 0, :], grad_beta[..., 0, :]
+
+
+def batch_norm_apply(S, gamma, beta, mean, var, eps):
+    """Normalise with given statistics, row by row: batch normalisation at test time.
+
+    S (..., n, d); gamma, beta, mean, var (..., d). Returns (..., n, d).
+    """
+    scale = gamma / np.sqrt(var + eps)
+    out = S * scale[..., None, :]
+    out += (beta - mean * scale)[..., None, :]
+    return out

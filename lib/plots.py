@@ -1,0 +1,110 @@
+"""The figures, one style. Each function returns a matplotlib figure; nothing is shown or saved here."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+plt.style.use(Path(__file__).parent / "report" / "report.mplstyle")
+
+WIDTH = 6.0  # inches: the text width of the report
+LABELS = {"loss": "Loss / nats", "cost": "Cost / nats", "accuracy": "Accuracy / %", "eta": r"Rate $\eta$"}
+
+
+def images(pixels, columns, titles=None):
+    """Draw images (n, 3072) uint8 in CIFAR's order, ``columns`` in a row, with an optional title each."""
+    rows = -(-len(pixels) // columns)
+    fig, axes = plt.subplots(rows, columns, figsize=(WIDTH, rows * WIDTH / columns * (1.22 if titles else 1.0)))
+    for index, ax in enumerate(np.ravel(axes)):
+        ax.axis("off")
+        if index < len(pixels):
+            ax.imshow(np.reshape(pixels[index], (3, 32, 32)).transpose(1, 2, 0), interpolation="nearest")
+            ax.set_title(titles[index] if titles else "", fontsize=8, pad=2)
+    return fig
+
+
+def band(ax, x, curves, label, color, style="-"):
+    """Draw the mean of curves (n, L) over x (L,) and the range of the n around it."""
+    curves = np.asarray(curves)
+    ax.plot(x, curves.mean(axis=0), style, label=label, color=color)
+    ax.fill_between(x, curves.min(axis=0), curves.max(axis=0), color=color, alpha=0.2, linewidth=0)
+
+
+def curve(results, name):
+    """Return one curve of several results as an array (n, L); accuracies in %."""
+    return np.array([r.curves[name] for r in results]) * (100 if name.endswith("accuracy") else 1)
+
+
+def training(ax, results, quantity):
+    """Draw training and validation curves of repeats, mean and range, over thousands of updates."""
+    x = np.array(results[0].curves["update"]) / 1000
+    for part, color, style in (("train", "C0", "-"), ("validation", "C1", "--")):
+        band(ax, x, curve(results, f"{part}_{quantity}"), part, color, style)
+    ax.set_ylabel(LABELS[quantity])
+    ax.set_xlim(0, x[-1])
+
+
+def learning_curves(groups, quantities=("loss", "cost", "accuracy")):
+    """Draw one row of panels for each named list of results and one column for each quantity, columns sharing axes."""
+    shape = len(groups), len(quantities)
+    fig, axes = plt.subplots(*shape, figsize=(WIDTH, 1.75 * shape[0] + 0.2), sharex=True, sharey="col", squeeze=False)
+    for row, (name, results) in zip(axes, groups.items(), strict=True):
+        for ax, quantity in zip(row, quantities, strict=True):
+            training(ax, results, quantity)
+        row[0].set_title(name, loc="left")
+    for ax in axes[-1]:
+        ax.set_xlabel("Updates / 1000")
+    axes[0, -1].legend(loc="lower right")
+    return fig
+
+
+def learning_rate(experiment):
+    """Draw the learning rate of every update."""
+    fig, ax = plt.subplots(figsize=(WIDTH, 1.5))
+    ax.plot(np.arange(experiment.updates) / 1000, experiment.etas())
+    ax.set(xlabel="Updates / 1000", ylabel=LABELS["eta"], xlim=(0, experiment.updates / 1000), ylim=(0, None))
+    return fig
+
+
+def search(rounds, best=None, metric="validation_accuracy"):
+    """Draw the score over log lambda of named rounds of a search, in one picture, the best marked."""
+    fig, ax = plt.subplots(figsize=(WIDTH, 2.7))
+    for (name, results), marker in zip(rounds.items(), "os^Dv", strict=False):
+        ax.plot([r.experiment.l2 for r in results], [100 * r.scores[metric] for r in results], marker, label=name, ms=4)
+    if best is not None:
+        ax.plot(best.experiment.l2, 100 * best.scores[metric], "o", ms=10, mfc="none", color="black", label="best")
+    ax.set(xscale="log", xlabel=r"$\lambda$", ylabel="Validation accuracy / %")
+    ax.legend(loc="lower left")
+    return fig
+
+
+def grid_of_losses(groups, columns):
+    """Draw training and validation loss in one panel for each named list of results, all panels sharing axes."""
+    rows = -(-len(groups) // columns)
+    fig, axes = plt.subplots(rows, columns, figsize=(WIDTH, 1.75 * rows + 0.2), sharex=True, sharey=True)
+    for ax, (name, results) in zip(np.ravel(axes), groups.items(), strict=True):
+        training(ax, results, "loss")
+        ax.set_title(name)
+        ax.label_outer()
+    for ax in np.atleast_2d(axes)[-1]:
+        ax.set_xlabel("Updates / 1000")
+    np.ravel(axes)[0].legend()
+    return fig
+
+
+def final_scores(series, x, xlabel):
+    """Draw final losses and test accuracy of named rows of result lists over x, on a logarithmic x axis.
+
+    series: {name: [results at x[0], results at x[1], ...]}.
+    """
+    names = {"train_loss": "Training loss / nats", "validation_loss": "Validation loss / nats", "test_accuracy": "Test accuracy / %"}
+    fig, axes = plt.subplots(1, len(names), figsize=(WIDTH, 2.1))
+    for ax, (score, label) in zip(axes, names.items(), strict=True):
+        for (name, lists), marker in zip(series.items(), "os", strict=False):
+            values = [np.array([r.scores[score] for r in results]) * (100 if "accuracy" in score else 1) for results in lists]
+            means = [v.mean() for v in values]
+            spread = [[m - v.min() for m, v in zip(means, values)], [v.max() - m for m, v in zip(means, values)]]
+            ax.errorbar(x, means, spread, marker=marker, label=name, capsize=2, ms=4)
+        ax.set(xscale="log", xlabel=xlabel, ylabel=label)
+    axes[0].legend()
+    return fig

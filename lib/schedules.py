@@ -1,0 +1,17 @@
+"""How the learning rate changes with the update step t = 0, 1, 2, ..."""
+
+import numpy as np
+
+
+def triangular(t, eta_min, eta_max, n_s):
+    """Return the triangular cyclical learning rate at update t.
+
+    It rises linearly from eta_min at t = 2 l n_s to eta_max at t = (2 l + 1) n_s and falls back likewise, for
+    l = 0, 1, ...; t integer scalar or array; n_s updates per half-cycle; eta_min, eta_max scalars or arrays that
+    broadcast with t. Returns float64 in the broadcast shape. Source: Smith 2017, "triangular".
+    Raises ValueError unless n_s >= 1.
+    """
+    if n_s < 1:
+        raise ValueError(f"n_s must be at least 1 update, got {n_s}")
+    position = np.asarray(t) % (2 * n_s) / n_s  # 0 .. 2 within the cycle
+    return eta_min + (1 - np.abs(position - 1)) * (np.asarray(eta_max) - eta_min)

@@ -1,0 +1,55 @@
+"""One finished run, one file: ``reports/results/<key>.json``, whole or not there."""
+
+import json
+import math
+import os
+from pathlib import Path
+
+RESULTS = Path(__file__).parent.parent / "reports" / "results"
+
+
+def save(key, record):
+    """Write a record (nested dicts and lists of plain values); not-a-number and infinity become null."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    target = RESULTS / f"{key}.json"
+    temporary = target.with_suffix(f".{os.getpid()}.tmp")
+    with open(temporary, "w") as file:
+        json.dump(_finite(record), file, allow_nan=False)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, target)
+
+
+def load(key):
+    """Return the record, nulls in it as not-a-number; None where there is none or the file cannot be read."""
+    try:
+        return json.loads((RESULTS / f"{key}.json").read_text(), object_hook=_nan)
+    except (OSError, ValueError):
+        return None
+
+
+def is_stale(key):
+    """Whether there is a result of the same experiment and data by other numerical code, and none by today's."""
+    experiment = key.split("-")[0]
+    names = {path.stem for path in RESULTS.glob(f"{experiment}-*.json")}
+    return bool(names) and key not in names
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _nan(mapping):
+    """Curves and scores hold numbers only, so a null in them stands for not-a-number."""
+    return {
+        name: [math.nan if v is None else v for v in value]
+        if isinstance(value, list)
+        else math.nan
+        if value is None and name.split("_")[-1] in ("loss", "cost", "accuracy")
+        else value
+        for name, value in mapping.items()
+    }

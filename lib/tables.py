@@ -1,0 +1,57 @@
+"""Results as tables: pandas DataFrames that notebooks show and files keep."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+
+def rows(results):
+    """Return a DataFrame of one row a run: its settings, its final scores (accuracies as fractions), its key."""
+    return pd.DataFrame([asdict(r.experiment) | r.scores | {"diverged": r.diverged, "key": r.key} for r in results])
+
+
+def score(results, name):
+    """Return one final score of a list of results as a float64 array (n,), e.g. "test_accuracy"."""
+    return np.array([r.scores[name] for r in results])
+
+
+def percent(results, name="test_accuracy", digits=2):
+    """Return "mean ± sd %" of an accuracy over repeats, sd with n - 1; without ± for one run."""
+    values = 100 * score(results, name)
+    spread = f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{values.mean():.{digits}f}{spread}"
+
+
+def accuracies(groups):
+    """Return a table of mean ± sd of training, validation and test accuracy in %, one row a named list of results."""
+    return pd.DataFrame(
+        {
+            "Network": name,
+            "Train / %": percent(results, "train_accuracy"),
+            "Validation / %": percent(results, "validation_accuracy"),
+            "Test / %": percent(results),
+            "Test loss": f"{score(results, 'test_loss').mean():.3f}",
+            "$n$": len(results),
+        }
+        for name, results in groups.items()
+    )
+
+
+def best(results, n=3, by="validation_accuracy"):
+    """Return the n results with the highest score, the best first; not-a-number last."""
+    return sorted(results, key=lambda r: -np.nan_to_num(r.scores[by], nan=-np.inf))[:n]
+
+
+def difference(a, b, name="test_accuracy"):
+    """Return mean and 95 % confidence half-width of the paired difference a - b of an accuracy, in points.
+
+    a, b: lists of results of equal length, paired by position (same seed). Student's t with n - 1 degrees of freedom.
+    """
+    differences = 100 * (score(a, name) - score(b, name))
+    n = len(differences)
+    return differences.mean(), T_975[n - 1] * differences.std(ddof=1) / np.sqrt(n)
+
+
+#: 97.5 % quantile of Student's t by degrees of freedom, so that SciPy is not needed for nine numbers
+T_975 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
