@@ -64,6 +64,12 @@ def run(experiments):
     return [Result(e, k, **store.load(k)) for k, e in zip(keys, experiments, strict=True)]
 
 
+def run_groups(groups):
+    """Return {name: Results} for {name: experiments}, all trained in one ``run``."""
+    results = iter(run([e for experiments in groups.values() for e in experiments]))
+    return {name: [next(results) for _ in experiments] for name, experiments in groups.items()}
+
+
 def passes(experiments, workers):
     """Return lists of experiments that share a pass, the longest first, about two passes a worker.
 

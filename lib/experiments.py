@@ -15,6 +15,9 @@ from lib.optimizers import SGD
 from lib.schedules import triangular
 from lib.training import evaluate, fit
 
+#: hidden layers of the course's nine-layer network, as many weights as (50, 50)
+NINE_LAYERS = (50, 30, 20, 20, 10, 10, 10, 10)
+
 #: fields in which the experiments of one pass may differ: they become the trial axis
 TRIAL_FIELDS = ("seed", "init", "l2", "eta_min", "eta_max")
 
@@ -123,6 +126,14 @@ def setting(profile, data_name):
     if profile not in PROFILES:
         raise ValueError(f"profile must be one of {', '.join(PROFILES)}, got {profile!r}")
     return Experiment(data=data.load(data_name).name, **PROFILES[profile])
+
+
+def caveat(experiment):
+    """Return what a reader must know before comparing the numbers with others; empty for CIFAR-10 at full size."""
+    parts = ["stand-in images, not CIFAR-10"] if experiment.data == "standin" else []
+    if experiment.n_train:
+        parts.append(f"quick profile: {experiment.n_train} training images, {experiment.updates} updates")
+    return "; ".join(parts)
 
 
 def vary(experiment, **values):

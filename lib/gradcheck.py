@@ -6,6 +6,7 @@ All in float64: in float32 the differences drown in rounding.
 import numpy as np
 
 from lib.losses import l2_penalty, softmax_cross_entropy_forward
+from lib.training import gradients
 
 #: gradient entries below this are zero up to rounding, as those of a bias before batch normalisation
 ZERO = 1e-10
@@ -89,3 +90,23 @@ def errors(a, b):
         "norm": np.linalg.norm(a - b) / (np.linalg.norm(a) + np.linalg.norm(b)),
         "mean": difference.mean() / size.max(),
     }
+
+
+def compare(network, X, y, l2):
+    """Return one row for each array of a network: the analytic gradient against three others.
+
+    A row is {"array": "W1", ...} with the five ``errors`` against centred differences, and the norm-wise error
+    against "forward" differences and "automatic" differentiation. Arguments as for ``cost``.
+    """
+    analytic, _ = gradients(network, X, y, l2)
+    centred = numerical_gradients(network, X, y, l2)
+    forward = numerical_gradients(network, X, y, l2, centred=False)
+    automatic = autodiff_gradients(network, X, y, l2)
+    return [
+        {"array": f"{name}{index + 1}"}
+        | errors(grad, centred[index][name])
+        | {"forward": errors(grad, forward[index][name])["norm"]}
+        | {"automatic": errors(grad, automatic[index][name])["norm"]}
+        for index, layer in enumerate(analytic)
+        for name, grad in layer.items()
+    ]

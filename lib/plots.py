@@ -108,3 +108,25 @@ def final_scores(series, x, xlabel):
         ax.set(xscale="log", xlabel=xlabel, ylabel=label)
     axes[0].legend()
     return fig
+
+
+def overview(networks, trials, sigmas, series):
+    """Draw the result page's figure: learning curves, the search over lambda, the sensitivity to sigma.
+
+    networks: {name: results}; trials: DataFrame with columns round, l2, validation_accuracy; sigmas (k,) and
+    series {name: [results at each sigma]}.
+    """
+    fig, (left, middle, right) = plt.subplots(1, 3, figsize=(WIDTH, 2.2))
+    for name, results in networks.items():
+        x = np.array(results[0].curves["update"]) / 1000
+        left.plot(x, curve(results, "validation_accuracy").mean(axis=0), label=name)
+    left.set(xlabel="Updates / 1000", ylabel="Validation accuracy / %", ylim=(10, None), xlim=(0, x[-1]))
+    for (name, each), marker in zip(trials.groupby("round", sort=False), "os^D", strict=False):
+        middle.plot(each["l2"], 100 * each["validation_accuracy"], marker, ms=3, label=name)
+    middle.set(xscale="log", xlabel=r"$\lambda$", ylabel="Validation accuracy / %")
+    for (name, lists), marker in zip(series.items(), "os", strict=False):
+        right.plot(sigmas, [100 * np.mean([r.scores["test_accuracy"] for r in runs]) for runs in lists], marker + "-", label=name)
+    right.set(xscale="log", xlabel=r"$\sigma$", ylabel="Test accuracy / %", ylim=(5, None))
+    for ax in (left, middle, right):
+        ax.legend(fontsize=7)
+    return fig

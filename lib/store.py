@@ -5,19 +5,24 @@ import math
 import os
 from pathlib import Path
 
-RESULTS = Path(__file__).parent.parent / "reports" / "results"
+REPORTS = Path(__file__).parent.parent / "reports"
+RESULTS = REPORTS / "results"
+
+
+def write(path, text):
+    """Write a text file so that it is whole or not there, whatever happens meanwhile; folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(temporary, "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
 
 
 def save(key, record):
     """Write a record (nested dicts and lists of plain values); not-a-number and infinity become null."""
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    target = RESULTS / f"{key}.json"
-    temporary = target.with_suffix(f".{os.getpid()}.tmp")
-    with open(temporary, "w") as file:
-        json.dump(_finite(record), file, allow_nan=False)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, target)
+    write(RESULTS / f"{key}.json", json.dumps(_finite(record), allow_nan=False))
 
 
 def load(key):
@@ -26,6 +31,12 @@ def load(key):
         return json.loads((RESULTS / f"{key}.json").read_text(), object_hook=_nan)
     except (OSError, ValueError):
         return None
+
+
+def current(code, fingerprint):
+    """Return the records of all results by this numerical code on these data."""
+    records = (load(path.stem) for path in sorted(RESULTS.glob(f"*-{code}.json")))
+    return [r for r in records if r and r["run"]["fingerprint"] == fingerprint]
 
 
 def is_stale(key):

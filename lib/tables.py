@@ -1,6 +1,10 @@
 """Results as tables: pandas DataFrames that notebooks show and files keep."""
 
+import os
+import platform
 from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -55,3 +59,30 @@ def difference(a, b, name="test_accuracy"):
 
 #: 97.5 % quantile of Student's t by degrees of freedom, so that SciPy is not needed for nine numbers
 T_975 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
+
+
+def run_times(records):
+    """Return a table of how many networks of each kind were trained and how long; records as store.current has them."""
+    frame = pd.DataFrame([r["run"]["experiment"] | {"seconds": r["run"]["seconds"]} for r in records])
+    frame["updates"] = 2 * frame["n_s"] * frame["cycles"]
+    kind = [frame["hidden"].map(lambda h: len(h) + 1), "batch_norm", "updates", "batch_size"]
+    grouped = frame.groupby(kind)["seconds"].agg(["size", "mean"]).reset_index()
+    return grouped.set_axis(["Layers", "BN", "Updates", "Batch", "Networks", "s each"], axis=1)
+
+
+def environment(records):
+    """Return a table of the machines that trained the records and of the software that runs here."""
+    machines = sorted({f"{r['run']['machine']}, Python {r['run']['python']}, NumPy {r['run']['numpy']}" for r in records})
+    here = {"Trained on": "; ".join(machines), "Processor": _processor(), "Cores": os.cpu_count()}
+    packages = ("numpy", "matplotlib", "pandas", "papermill", "nbconvert", "distributed", "pypandoc_binary", "typst")
+    here |= {package: version(package) for package in packages}
+    return pd.DataFrame({"What": name, "Which": str(value)} for name, value in here.items())
+
+
+def _processor():
+    """The processor's name as Linux knows it, else what Python does."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())

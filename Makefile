@@ -1,0 +1,71 @@
+# The workbook's commands. `make` lists them.
+
+PROFILE ?= auto
+DATA    ?= auto
+VENV    := .venv
+# PY=python uses an environment of your own (conda: environment.yml) instead of the one made here
+PY      ?= $(VENV)/bin/python
+READY   := $(if $(filter $(VENV)/%,$(PY)),$(VENV)/ready)
+
+# the order of the report: the result page, the numbered sections, the appendix
+CHAPTERS := summary $(notdir $(basename $(sort $(wildcard notebooks/[0-9]*.ipynb)))) appendix
+BUILD    := reports/build
+EXECUTED := $(CHAPTERS:%=$(BUILD)/%.ipynb)
+MODULES  := $(wildcard lib/*.py) lib/report/display.py lib/report/report.mplstyle
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help env report lab test lint clean distclean FORCE
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@echo
+	@echo "PROFILE=quick|full  quick: about a minute; full: the course's setting. Default: full where CIFAR-10 is."
+	@echo "DATA=auto|cifar10|standin  CIFAR10_DIR names its folder; else it is downloaded; else the stand-in is taken."
+
+env: $(READY) ## make the Python environment in .venv
+report: reports/report.pdf ## run the notebooks and build reports/report.pdf and reports/report.html
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	$(PY) -m jupyter lab notebooks
+
+test: $(READY) ## run all tests
+	$(PY) -m pytest
+
+lint: $(READY) ## check code and notebooks
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+clean: ## remove what report made, but not the stored results
+	rm -rf $(BUILD) reports/report.pdf reports/report.html reports/*.csv figures/*.svg figures/*.png
+
+distclean: clean ## remove also the stored results and the environment
+	rm -rf reports/results $(VENV)
+
+$(VENV)/ready: pyproject.toml
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "python3 is $$(python3 --version); the workbook needs 3.11 or newer" >&2; exit 2; }
+	python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+# What this report is made with: data set, its fingerprint, profile. Rewritten only when it changes, so that a change
+# runs the notebooks again.
+$(BUILD)/choice: FORCE | $(READY)
+	@mkdir -p $(BUILD)
+	@data=$$($(PY) -m lib.data $(DATA)) || exit 2; \
+	profile=$(PROFILE); \
+	if [ $$profile = auto ]; then case $$data in cifar10*) profile=full;; *) profile=quick;; esac; fi; \
+	echo "report: $$profile profile on $${data% *}"; \
+	echo "$$data $$profile" | cmp --silent - $@ || echo "$$data $$profile" > $@
+
+$(BUILD)/%.ipynb: notebooks/%.ipynb $(BUILD)/choice $(MODULES)
+	@read data fingerprint profile < $(BUILD)/choice; \
+	$(PY) -m lib.report execute $< --output $@ --parameter data $$data --parameter profile $$profile
+
+# the result page reads the trials of the search; both it and the appendix look at the runs of all sections
+$(BUILD)/summary.ipynb: $(BUILD)/07-lambda-search.ipynb
+$(BUILD)/summary.ipynb $(BUILD)/appendix.ipynb: | $(filter-out $(BUILD)/summary.ipynb $(BUILD)/appendix.ipynb,$(EXECUTED))
+
+reports/report.pdf: $(EXECUTED) reports/report.yml reports/refs.bib $(wildcard lib/report/*.py lib/report/templates/report/*)
+	@$(PY) -m lib.report build $(EXECUTED) --output $(basename $@)

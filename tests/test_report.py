@@ -1,0 +1,319 @@
+"""The report: what notebooks show, what becomes of it, and what is refused."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import nbformat
+import pandas as pd
+import pytest
+from nbconvert.exporters import get_exporter
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from lib.report import __main__ as cli
+from lib.report import display, notice, say, show_figure, show_table
+from lib.report.build import build, merge
+from lib.report.errors import ReportError
+from lib.report.exporter import FILES, ReportPDFExporter
+
+STAND_IN = "Stand-in images, not CIFAR-10."
+ERROR = [new_output("error", ename="ValueError", evalue="bad seed\n7", traceback=[])]
+
+
+@pytest.fixture
+def shown(monkeypatch, tmp_path):
+    """Collect what is displayed, as outputs of a notebook; figures go to a temporary folder."""
+    outputs = []
+
+    def keep(data, metadata=None, raw=True):
+        outputs.append(new_output("display_data", data, metadata=metadata or {}))
+
+    monkeypatch.setattr(display, "display", keep)
+    monkeypatch.setattr(display, "FIGURES", tmp_path / "figures")
+    monkeypatch.setattr(display, "_notice", "")
+    return outputs
+
+
+def executed(source="1", outputs=(), count=1):
+    return new_code_cell(source, outputs=list(outputs), execution_count=count)
+
+
+def write(path, *cells):
+    """Write a notebook; texts are Markdown cells."""
+    cells = [new_markdown_cell(cell) if isinstance(cell, str) else cell for cell in cells]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    return path
+
+
+def source(*notebooks, folder):
+    """Return the Typst text of a report."""
+    exporter = ReportPDFExporter()
+    markdown, resources = super(ReportPDFExporter, exporter).from_notebook_node(merge(notebooks))
+    return exporter.pandoc(markdown, resources, "typst-citations", folder, f"--template={FILES}/report.typ")
+
+
+def curve():
+    fig, ax = plt.subplots(figsize=(2, 1))
+    ax.plot([0, 1], [1, 0])
+    return fig
+
+
+def html(notebooks, folder, **options):
+    build(notebooks, folder / "report", **options)
+    return (folder / "report.html").read_text("utf-8")
+
+
+# ---- display ----------------------------------------------------------------------------------------
+
+
+def test_figure_carries_its_caption_and_is_written(shown, tmp_path):
+    show_figure(curve(), "cost", "Cost of $W$.", alt="A falling line.", width="50%")
+    picture, caption = shown
+    assert picture.metadata["report"] == {
+        "label": "fig-cost", "caption": "Cost of $W$.", "alt": "A falling line.", "width": "50%"
+    }  # fmt: skip
+    assert caption.data["text/markdown"] == "**Figure** `@fig-cost` — Cost of $W$."
+    files = tmp_path / "figures"
+    assert sorted(path.name for path in files.iterdir()) == ["cost.png", "cost.svg"]
+    assert (files / "cost.svg").read_text() == picture.data["image/svg+xml"]
+    assert not plt.get_fignums()
+
+
+def test_same_figure_same_bytes(shown):
+    show_figure(curve(), "cost", "Cost.")
+    show_figure(curve(), "cost", "Cost.")
+    assert shown[0].data == shown[2].data
+
+
+def test_table_formats_missing_values_and_long_texts(shown):
+    df = pd.DataFrame({"λ": [1e-3, None], "Net": ["a" * 80, "b"]}, index=pd.Index([1, 2], name="Run"))
+    show_table(df, "lambda", "Search.", formats={"λ": "{:.1e}"})
+    text = shown[1].data["text/html"]
+    assert shown[1].metadata["report"] == {"label": "tbl-lambda", "caption": "Search."}
+    assert "<td>1.0e-03</td>" in text and "<td>–</td>" in text and "a" * 80 in text
+    assert text.count("<th>") == 3  # the index name is a column head
+
+
+@pytest.mark.parametrize("name", ["", "Cost", "a_b", "a/b", "fig cost"])
+def test_names_are_checked(shown, name):
+    with pytest.raises(ValueError, match="lower-case letters, digits and hyphens only"):
+        show_table(pd.DataFrame(), name, "")
+    with pytest.raises(ValueError, match="lower-case"):
+        show_figure(curve(), name, "")
+    plt.close("all")
+
+
+def test_notice_enters_later_captions_until_cleared(shown):
+    show_table(pd.DataFrame({"a": [1]}), "one", "Before.")
+    notice(STAND_IN)
+    show_table(pd.DataFrame({"a": [1]}), "two", "After.")
+    notice("")
+    show_table(pd.DataFrame({"a": [1]}), "three", "Cleared.")
+    captions = [out.metadata["report"]["caption"] for out in shown if "label" in out.metadata["report"]]
+    assert captions == ["Before.", f"After. *{STAND_IN}*", "Cleared."]
+    assert [out.metadata["report"] for out in shown if "notice" in out.metadata["report"]] == [
+        {"notice": STAND_IN}
+    ]
+
+
+# ---- the report -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(shown, tmp_path):
+    """Two executed notebooks that refer to each other, with a notice each."""
+    notice(STAND_IN)
+    show_table(pd.DataFrame({"Net": ["A", "B"], "Change": [-1.5, 2.0]}), "scores", "Scores, see @fig-cost.")
+    say("The change is **3.5 points** [@ioffe2015].")
+    outputs = list(shown)
+    shown.clear()
+    first = write(
+        tmp_path / "a.ipynb",
+        "# Abstract\n\nIn short.",
+        executed("secret = 1", outputs),
+        "# Glance {.unnumbered}\n\nSee [curves](b.ipynb), @eq-bn.\n\n::: {#contents}\n:::",
+    )
+    notice(STAND_IN)
+    show_figure(curve(), "cost", "Cost.")
+    text = r"""# How fast?
+@tbl-scores and @sec-how-fast.
+$$\begin{aligned} \hat{s} &= \gamma \odot \begin{pmatrix} 1 \\ 2 \end{pmatrix} \cap \mathcal{B} \\
+  \eta &= \begin{cases} 1 & \text{if } t < n_s \\ 0 & \text{else} \end{cases} \end{aligned} \label{eq-bn}$$
+"""
+    return [first, write(tmp_path / "b.ipynb", executed("x", shown), text)]
+
+
+def test_labels_resolve_across_notebooks(two, tmp_path):
+    text = html(two, tmp_path)
+    for link in ('#fig-cost" class="ref">Figure 1', '#tbl-scores" class="ref">Table 1',
+                 '#eq-bn" class="ref">Equation 1', '#sec-how-fast" class="ref">Section 1'):  # fmt: skip
+        assert link in text.replace("\u00a0", " ")
+    assert 'href="#sec-how-fast">curves</a>' in text  # the link to the other notebook
+    assert "Ioffe" in text and 'id="ref-ioffe2015"' in text
+    assert "−1.5" in text  # a true minus sign
+    assert "secret" not in text
+    assert re.search(r'class="abstract">.*?<p>In short', text, re.S)
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_notice_is_on_every_page(two, tmp_path):
+    text = html(two, tmp_path)
+    assert text.count('class="banner"') == 1
+    assert re.search(rf'class="banner" role="note">\s*<p>{STAND_IN}</p>\s*</div>', text)
+    typ = source(*two, folder=tmp_path)
+    assert f"#let notices = ([{STAND_IN}],)" in typ
+    if not shutil.which("pdftotext"):
+        pytest.skip("no pdftotext")
+    pages = subprocess.run(["pdftotext", tmp_path / "report.pdf", "-"], capture_output=True, text=True).stdout
+    pages = pages.strip("\f\n").split("\f")
+    assert len(pages) >= 3 and all(STAND_IN in page for page in pages)
+    assert pages[0].count(STAND_IN) == 3  # header, box, caption of the table
+
+
+def test_contents_stand_where_marked(two, tmp_path):
+    typ = source(*two, folder=tmp_path)
+    assert typ.index("Glance") < typ.rindex("#report-contents") < typ.index("How fast")
+    assert source(two[1], folder=tmp_path).count("#report-contents") == 0
+
+
+def test_same_bytes_on_rebuild(two, tmp_path):
+    first = [path.read_bytes() for path in build(two, tmp_path / "one")]
+    assert [path.read_bytes() for path in build(two, tmp_path / "two")] == first
+
+
+def test_code_on_demand(two, tmp_path):
+    text = html(two, tmp_path, code=True)
+    assert "secret" in text and ">a</code>" in text
+
+
+def test_order_is_that_of_the_command_line(two):
+    assert [cell.metadata.notebook for cell in merge(reversed(two)).cells][0] == "b"
+
+
+BAD = {
+    "missing reference": (["see @fig-nope and @nobody1999"], r"no such .* source: @fig-nope, @nobody1999"),
+    "duplicate label": (["$$a \\label{eq-a}$$\n\n$$b \\label{eq-a}$$"], "label @eq-a is used twice"),
+    "failed cell": (["x", executed("raise", ERROR)], "n.ipynb, cell 2 failed: ValueError: bad seed 7"),
+    "unexecuted cell": ([executed(), executed(count=None)], "n.ipynb, cell 2 was not executed"),
+    "unreadable formula": (["$$\\frac{1$$"], r"formula that cannot be read: \\frac\{1"),
+    "open code block": (["```python\nx = 1"], "n.ipynb, cell 1: a code block is not closed"),
+    "missing picture": (["![](nope.png)"], r"nope\.png"),
+    "missing glyph": (["😀"], "Typst: .*could not be displayed"),
+}
+
+
+@pytest.mark.parametrize(("cells", "message"), BAD.values(), ids=BAD)
+def test_faults_are_one_line_and_replace_nothing(cells, message, tmp_path, capsys):
+    for suffix in (".pdf", ".html"):
+        (tmp_path / f"report{suffix}").write_text("old")
+    notebook = write(tmp_path / "n.ipynb", *cells)
+    assert cli.main(["build", str(notebook), "-o", str(tmp_path / "report")]) == 1
+    said = capsys.readouterr().err
+    assert re.fullmatch(rf"error: .*{message}.*\n", said), said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["n.ipynb", "report.html", "report.pdf"]
+    assert {path.read_text() for path in tmp_path.glob("report.*")} == {"old"}
+
+
+def test_no_notebook(tmp_path, capsys):
+    (tmp_path / "text.ipynb").write_text("text")
+    for name, message in (("none.ipynb", "no such notebook"), ("text.ipynb", "is no notebook")):
+        assert cli.main(["build", str(tmp_path / name), "-o", str(tmp_path / "report")]) == 1
+        assert message in capsys.readouterr().err
+
+
+def test_entry_points_take_one_notebook(two):
+    """References to the report's other notebooks stay readable instead of stopping the conversion."""
+    pdf, _ = get_exporter("report")().from_filename(str(two[0]))
+    text, _ = get_exporter("report_html")().from_filename(str(two[0]))
+    markdown, _ = get_exporter("report_md")().from_filename(str(two[0]))
+    assert pdf.startswith(b"%PDF") and b"/StructTreeRoot" in pdf  # tagged
+    assert "<strong>@fig-cost</strong>" in text
+    assert "::: {#tbl-scores}" in markdown
+
+
+# ---- execute ----------------------------------------------------------------------------------------
+
+PARAMETERS = "profile = 'quick'  # or full\nseed = 1\neta = 1e-3\nbatch_norm = True\nhidden = [50, 50]"
+
+
+def parameters(text=PARAMETERS):
+    return new_code_cell(text, metadata={"tags": ["parameters"]})
+
+
+def run(notebook, out, *options):
+    flat = [part for name, value in options for part in ("-p", name, value)]
+    return cli.main(["execute", str(notebook), "-o", str(out), *flat])
+
+
+REFUSED = {
+    "unknown": ("profil", "full", "no parameter profil; did you mean profile?"),
+    "unlike any": ("zzz", "1", "no parameter zzz; it has profile, seed, eta, batch_norm, hidden"),
+    "text for int": ("seed", "one", "parameter seed is 'one', wants int such as 1"),
+    "float for int": ("seed", "1.5", "parameter seed is '1.5', wants int such as 1"),
+    "int for bool": ("batch_norm", "1", "parameter batch_norm is '1', wants bool such as True"),
+    "bool for float": ("eta", "True", "parameter eta is 'True', wants float such as 0.001"),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "message"), REFUSED.values(), ids=REFUSED)
+def test_wrong_parameters_are_refused(name, value, message, tmp_path, capsys):
+    notebook = write(tmp_path / "n.ipynb", parameters())
+    assert run(notebook, tmp_path / "out.ipynb", (name, value)) == 1
+    assert capsys.readouterr().err == f"error: {notebook}: {message}\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["n.ipynb"]
+
+
+def test_one_parameters_cell_of_literals(tmp_path):
+    from lib.report.execute import check_parameters
+
+    for cells, message in (
+        ([], "0 cells are tagged parameters, one must be"),
+        ([parameters(), parameters()], "2 cells are tagged parameters"),
+        ([parameters("import os")], "may hold only lines like name = 1e-3"),
+        ([parameters("a = b")], "may hold only lines like"),
+    ):
+        with pytest.raises(ReportError, match=message):
+            check_parameters(write(tmp_path / "n.ipynb", *cells), {})
+
+
+def test_texts_become_the_defaults_types(tmp_path):
+    from lib.report.execute import check_parameters
+
+    typed = {"profile": "1e5", "seed": "7", "eta": "1", "batch_norm": "False", "hidden": "[30]"}
+    values = check_parameters(write(tmp_path / "n.ipynb", parameters()), typed)
+    assert values == {"profile": "1e5", "seed": 7, "eta": 1.0, "batch_norm": False, "hidden": [30]}
+    assert type(values["eta"]) is float
+
+
+def test_execute_writes_the_notebook_when_all_is_well(tmp_path, capsys):
+    use = new_code_cell("import os, sys\nprint(seed + 1, os.getcwd())\nprint('half way', file=sys.stderr)")
+    notebook = write(tmp_path / "n.ipynb", parameters(), use)
+    out = tmp_path / "build" / "n.ipynb"
+    assert run(notebook, out, ("seed", "41")) == 0
+    said = capsys.readouterr()
+    assert re.fullmatch(rf"{notebook}: \d+\.\d s\n", said.out)
+    assert said.err == f"42 {tmp_path}\nhalf way\n"  # live, and nothing else
+    assert "papermill" not in out.read_text()
+    assert [path.name for path in out.parent.iterdir()] == ["n.ipynb"]
+    assert not (Path.cwd() / "kernel-1").exists()  # no sockets left behind
+
+
+def test_a_failed_notebook_is_kept_apart(tmp_path, capsys):
+    broken = new_code_cell("raise ValueError(f'bad seed {seed}')")
+    notebook = write(tmp_path / "n.ipynb", "text", parameters(), broken)
+    out = tmp_path / "build" / "n.ipynb"
+    out.parent.mkdir()
+    out.write_text("from an earlier run")
+    assert run(notebook, out, ("seed", "7")) == 1
+    failed = out.parent / "failed" / "n.ipynb"
+    line = f"error: n.ipynb, cell 3 failed: ValueError: bad seed 7 (see {failed})\n"
+    assert capsys.readouterr().err == line
+    assert not out.exists()
+    assert "bad seed" in failed.read_text()
