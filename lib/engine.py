@@ -80,12 +80,17 @@ def passes(experiments, workers):
         groups[shared(experiment)].append(experiment)
     size = min(MOST_TRIALS, max(1, -(-len(experiments) // (2 * workers))))
     split = [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
-    return sorted(split, key=lambda p: -len(p) * p[0].updates * p[0].batch_size * (len(p[0].hidden) + 10 * p[0].batch_norm))
+    return sorted(
+        split,
+        key=lambda p: -len(p) * p[0].updates * p[0].batch_size * (len(p[0].hidden) + 10 * p[0].batch_norm),
+    )
 
 
 def _train_missing(missing):
     """Train what is missing and store each pass as it finishes."""
-    from distributed import as_completed  # here, because it takes a second to import and loading needs none of it
+    from distributed import (
+        as_completed,  # here, because it takes a second to import and loading needs none of it
+    )
 
     client = connect()
     keys = {experiment: k for k, experiment in missing.items()}
@@ -116,7 +121,9 @@ def _pass(experiments, fingerprints, code):
     if data.load(name).fingerprint != fingerprints[name]:
         raise RunError(f"{platform.node()}: its {name} data differ from the driver's; give both the same files")
     if code_version() != code:
-        raise RunError(f"{platform.node()}: its lib/ differs from the driver's; update the checkout, restart its workers")
+        raise RunError(
+            f"{platform.node()}: its lib/ differs from the driver's; update the checkout, restart its workers"
+        )
     worker, start = get_worker(), time.perf_counter()
     records = train(experiments, progress=lambda n: worker.log_event("updates", n * len(experiments)))
     how = {
@@ -141,7 +148,9 @@ def connect():
     if address := os.environ.get("SCHEDULER"):
         client = Client(address)
     else:
-        dask.config.set({"distributed.nanny.pre-spawn-environ": dask.config.get("distributed.nanny.pre-spawn-environ") | MALLOC})
+        dask.config.set(
+            {"distributed.nanny.pre-spawn-environ": dask.config.get("distributed.nanny.pre-spawn-environ") | MALLOC}
+        )
         cluster = LocalCluster(threads_per_worker=1, n_workers=os.cpu_count(), dashboard_address=None, silence_logs=50)
         client = Client(cluster)
         atexit.register(cluster.close)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import data
+from lib import data, splits
 from lib.network import INITIALISERS, create, stack
 from lib.optimizers import SGD
 from lib.schedules import triangular
@@ -22,7 +22,7 @@ NINE_LAYERS = (50, 30, 20, 20, 10, 10, 10, 10)
 TRIAL_FIELDS = ("seed", "init", "l2", "eta_min", "eta_max")
 
 #: the modules whose code determines a result
-NUMERICAL = ("data", "experiments", "layers", "losses", "network", "optimizers", "schedules", "training")
+NUMERICAL = ("experiments", "layers", "losses", "network", "optimizers", "schedules", "splits", "training")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +30,8 @@ class Experiment:
     """Everything that determines a run and nothing else. The defaults are the setting of the course's assignment 3."""
 
     data: str = "cifar10"  # "cifar10" or "standin"; data.load says which can be had
-    split: str = "45k5k_tail"  # see data.split
-    normalisation: str = "zscore_train"  # see data.split
+    split: str = "45k5k_tail"  # see splits.split
+    normalisation: str = "zscore_train"  # see splits.split
     n_train: int | None = None  # training images, None for all of the split
     hidden: tuple[int, ...] = (50, 50)  # units of each hidden layer
     batch_norm: bool = False  # before each ReLU
@@ -69,7 +69,10 @@ class Experiment:
 
 
 def _integer(low):
-    return (lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= low, f"an integer of at least {low}")
+    return (
+        lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= low,
+        f"an integer of at least {low}",
+    )
 
 
 def _number(low, strict=False):
@@ -86,8 +89,8 @@ def _one_of(*names):
 _FLAG = _one_of(True, False)
 ALLOWED = {
     "data": _one_of("cifar10", "standin"),
-    "split": _one_of(*data.SPLITS),
-    "normalisation": _one_of(*data.NORMALISATIONS),
+    "split": _one_of(*splits.SPLITS),
+    "normalisation": _one_of(*splits.NORMALISATIONS),
     "n_train": (lambda v: v is None or _integer(2)[0](v), "None or an integer of at least 2"),
     "hidden": (lambda v: all(map(_integer(1)[0], v)), "a sequence of positive integers"),
     "batch_norm": _FLAG,
@@ -180,7 +183,7 @@ def train(experiments, progress=lambda updates: None):
     if any(shared(e) != shared(common) for e in experiments):
         raise ValueError("experiments of one pass may differ in " + ", ".join(TRIAL_FIELDS) + " only")
     split_rng, order_rng = map(np.random.default_rng, np.random.SeedSequence(common.order_seed).spawn(2))
-    parts = data.split(data.load(common.data), common.split, common.normalisation, common.n_train, split_rng)
+    parts = splits.split(data.load(common.data), common.split, common.normalisation, common.n_train, split_rng)
     widths = (parts.train.batch(slice(0, 1)).shape[1], *common.hidden, len(data.CLASSES))
     bn = {"batch_norm": common.batch_norm, "eps": common.bn_eps, "decay": common.bn_decay}
     network = stack([create(widths, e.init, np.random.default_rng(e.seed), **bn) for e in experiments])

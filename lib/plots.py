@@ -70,7 +70,13 @@ def search(rounds, best=None, metric="validation_accuracy"):
     """Draw the score over log lambda of named rounds of a search, in one picture, the best marked."""
     fig, ax = plt.subplots(figsize=(WIDTH, 2.7))
     for (name, results), marker in zip(rounds.items(), "os^Dv", strict=False):
-        ax.plot([r.experiment.l2 for r in results], [100 * r.scores[metric] for r in results], marker, label=name, ms=4)
+        ax.plot(
+            [r.experiment.l2 for r in results],
+            [100 * r.scores[metric] for r in results],
+            marker,
+            label=name,
+            ms=4,
+        )
     if best is not None:
         ax.plot(best.experiment.l2, 100 * best.scores[metric], "o", ms=10, mfc="none", color="black", label="best")
     ax.set(xscale="log", xlabel=r"$\lambda$", ylabel="Validation accuracy / %")
@@ -97,13 +103,22 @@ def final_scores(series, x, xlabel):
 
     series: {name: [results at x[0], results at x[1], ...]}.
     """
-    names = {"train_loss": "Training loss / nats", "validation_loss": "Validation loss / nats", "test_accuracy": "Test accuracy / %"}
+    names = {
+        "train_loss": "Training loss / nats",
+        "validation_loss": "Validation loss / nats",
+        "test_accuracy": "Test accuracy / %",
+    }
     fig, axes = plt.subplots(1, len(names), figsize=(WIDTH, 2.1))
     for ax, (score, label) in zip(axes, names.items(), strict=True):
         for (name, lists), marker in zip(series.items(), "os", strict=False):
-            values = [np.array([r.scores[score] for r in results]) * (100 if "accuracy" in score else 1) for results in lists]
+            values = [
+                np.array([r.scores[score] for r in results]) * (100 if "accuracy" in score else 1) for results in lists
+            ]
             means = [v.mean() for v in values]
-            spread = [[m - v.min() for m, v in zip(means, values)], [v.max() - m for m, v in zip(means, values)]]
+            spread = [
+                [m - v.min() for m, v in zip(means, values)],
+                [v.max() - m for m, v in zip(means, values)],
+            ]
             ax.errorbar(x, means, spread, marker=marker, label=name, capsize=2, ms=4)
         ax.set(xscale="log", xlabel=xlabel, ylabel=label)
     axes[0].legend()
@@ -125,7 +140,12 @@ def overview(networks, trials, sigmas, series):
         middle.plot(each["l2"], 100 * each["validation_accuracy"], marker, ms=3, label=name)
     middle.set(xscale="log", xlabel=r"$\lambda$", ylabel="Validation accuracy / %")
     for (name, lists), marker in zip(series.items(), "os", strict=False):
-        right.plot(sigmas, [100 * np.mean([r.scores["test_accuracy"] for r in runs]) for runs in lists], marker + "-", label=name)
+        right.plot(
+            sigmas,
+            [100 * np.mean([r.scores["test_accuracy"] for r in runs]) for runs in lists],
+            marker + "-",
+            label=name,
+        )
     right.set(xscale="log", xlabel=r"$\sigma$", ylabel="Test accuracy / %", ylim=(5, None))
     for ax in (left, middle, right):
         ax.legend(fontsize=7)

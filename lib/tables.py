@@ -72,9 +72,20 @@ def run_times(records):
 
 def environment(records):
     """Return a table of the machines that trained the records and of the software that runs here."""
-    machines = sorted({f"{r['run']['machine']}, Python {r['run']['python']}, NumPy {r['run']['numpy']}" for r in records})
+    machines = sorted(
+        {f"{r['run']['machine']}, Python {r['run']['python']}, NumPy {r['run']['numpy']}" for r in records}
+    )
     here = {"Trained on": "; ".join(machines), "Processor": _processor(), "Cores": os.cpu_count()}
-    packages = ("numpy", "matplotlib", "pandas", "papermill", "nbconvert", "distributed", "pypandoc_binary", "typst")
+    packages = (
+        "numpy",
+        "matplotlib",
+        "pandas",
+        "papermill",
+        "nbconvert",
+        "distributed",
+        "pypandoc_binary",
+        "typst",
+    )
     here |= {package: version(package) for package in packages}
     return pd.DataFrame({"What": name, "Which": str(value)} for name, value in here.items())
 

@@ -40,7 +40,7 @@ class History:
 def evaluate(network, images, l2, *, statistics="average"):
     """Return {"loss", "cost" (nats), "accuracy" (fraction)} over all images, each scalar or (T,), float64.
 
-    images: a data.Images. statistics: what batch normalisation uses, "average" for the running averages, "set" for
+    images: a splits.Images. statistics: what batch normalisation uses, "average" for the running averages, "set" for
     the mean and variance of the very images being evaluated (report 002's way).
     """
     if statistics == "set":
@@ -86,10 +86,24 @@ def gradients(network, X, y, l2):
     return grads, cache
 
 
-def fit(network, optimizer, train, validation, *, etas, batch_size, l2, rng, log_every, sample, statistics, progress):
+def fit(
+    network,
+    optimizer,
+    train,
+    validation,
+    *,
+    etas,
+    batch_size,
+    l2,
+    rng,
+    log_every,
+    sample,
+    statistics,
+    progress,
+):
     """Train ``network`` in place for ``len(etas)`` updates and return its History.
 
-    train, validation: data.Images. etas (updates,) or (updates, T) learning rates; l2 scalar or (T,). All trials see
+    train, validation: splits.Images. etas (updates,) or (updates, T) learning rates; l2 scalar or (T,). All trials see
     the same mini-batches in the same order, drawn by rng. Logged before the first update, every ``log_every`` updates
     and after the last, on the first ``sample`` training images and all validation images; ``statistics``: see
     ``evaluate``. ``progress(updates)`` is called at each log point with the updates done since the one before.

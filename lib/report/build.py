@@ -1,0 +1,67 @@
+"""Executed notebooks -> report.pdf and report.html."""
+
+import os
+from pathlib import Path
+
+import nbformat
+from traitlets.config import Config
+
+from .exporter import ReportHTMLExporter, ReportPDFExporter
+from .notebook import read
+
+
+def build(notebooks, output, code=False):
+    """Make the PDF and the HTML report; neither file is replaced before both are made.
+
+    Arguments:
+        notebooks: paths of executed notebooks, in the report's order.
+        output: path of the results without suffix.
+        code: whether an appendix lists the notebooks' code.
+
+    Returns:
+        The two paths.
+
+    Raises:
+        ReportError: a notebook is missing, failed or was not executed; a reference, label, formula or
+            file is wrong.
+    """
+    nb = merge(notebooks)
+    config = Config({"ReportExporter": {"code": code, "strict": True}})
+    made = {}
+    for exporter in (ReportPDFExporter(config=config), ReportHTMLExporter(config=config)):
+        resources = {"metadata": {"path": str(Path(notebooks[0]).parent), "name": Path(output).name}}
+        result, _ = exporter.from_notebook_node(nb, resources)
+        # not with_suffix: it would cut a name like "report-v1.2"
+        path = Path(f"{output}{exporter.file_extension}")
+        made[path] = result if isinstance(result, bytes) else result.encode()
+    for path, data in made.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _temporary(path).write_bytes(data)
+    for path in made:
+        os.replace(_temporary(path), path)
+    return list(made)
+
+
+def merge(notebooks):
+    """Return one notebook of many; every cell remembers where it is from.
+
+    Arguments:
+        notebooks: paths of notebooks, in order.
+
+    Raises:
+        ReportError: a file is missing or is no notebook.
+    """
+    merged = nbformat.v4.new_notebook()
+    for path in map(Path, notebooks):
+        start = nbformat.v4.new_markdown_cell(f'::: {{notebook="{path.stem}"}}\n:::')
+        number = 0
+        for cell in (start, *read(path).cells):
+            cell.metadata.update(notebook=path.stem, where=f"{path.name}, cell {number}")
+            # papermill's own cell is not in the notebook that the reader will open
+            number += "injected-parameters" not in cell.metadata.get("tags", [])
+            merged.cells.append(cell)
+    return merged
+
+
+def _temporary(path):
+    return path.with_name(f".{path.name}.{os.getpid()}")

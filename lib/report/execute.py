@@ -1,0 +1,138 @@
+"""Run one notebook with parameters, strictly: papermill only warns of names that it does not know."""
+
+import ast
+import difflib
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import nbformat
+import papermill
+from nbclient.exceptions import DeadKernelError
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
+
+from .notebook import ReportError, read
+
+
+def execute(notebook, out, parameters=None):
+    """Run a notebook in its own folder and write the executed copy to ``out``.
+
+    While it runs, the copy grows as ``failed/<name>`` beside ``out``; there it stays when a cell fails,
+    so that ``out`` is either complete or not there. What the notebook prints goes to standard error.
+
+    Arguments:
+        notebook: path of the notebook; exactly one cell is tagged ``parameters`` and holds literals.
+        out: path of the executed copy.
+        parameters: name to value; a text is read as a literal where the default is not a text.
+
+    Returns:
+        Seconds that it took.
+
+    Raises:
+        ReportError: no such notebook or parameter, a value of the wrong type, a cell that failed.
+    """
+    notebook, out = Path(notebook), Path(out)
+    values = check_parameters(notebook, parameters or {})
+    partial = out.parent / "failed" / out.name
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    out.unlink(missing_ok=True)  # an older result must not pass for this run's
+    start = time.perf_counter()
+    nb = _run(notebook, partial, values)
+    _strip(nb)
+    nbformat.write(nb, partial)
+    os.replace(partial, out)
+    if not any(partial.parent.iterdir()):
+        partial.parent.rmdir()
+    return time.perf_counter() - start
+
+
+def check_parameters(notebook, parameters):
+    """Return the parameters with texts turned into values of the defaults' types.
+
+    Arguments:
+        notebook: path of the notebook.
+        parameters: name to value or to its text.
+
+    Raises:
+        ReportError: an unknown name (suggests the nearest), a value that does not fit, not exactly one
+            cell tagged ``parameters``, or one that holds more than literals.
+    """
+    defaults = _defaults(notebook)
+    values = {}
+    for name, value in parameters.items():
+        if name not in defaults:
+            near = difflib.get_close_matches(name, defaults, 1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(defaults) or 'none'}"
+            raise ReportError(f"{notebook}: no parameter {name}; {hint}")
+        try:
+            values[name] = _fit(value, defaults[name])
+        except TypeError:
+            wanted = type(defaults[name]).__name__
+            raise ReportError(
+                f"{notebook}: parameter {name} is {value!r}, wants {wanted} such as {defaults[name]!r}"
+            ) from None
+    return values
+
+
+def _defaults(notebook):
+    cells = [cell for cell in read(notebook).cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(cells) < 1:
+        raise ReportError(f"{notebook}: {len(cells)} cells are tagged parameters, one must be")
+    try:
+        return {line.targets[0].id: ast.literal_eval(line.value) for line in ast.parse(cells[0].source).body}
+    except (SyntaxError, ValueError, AttributeError):
+        raise ReportError(f"{notebook}: the parameters cell may hold only lines like name = 1e-3") from None
+
+
+def _fit(value, default):
+    """Return ``value`` as the type of ``default``; TypeError if it does not fit."""
+    if isinstance(value, str) and not isinstance(default, str):
+        try:
+            value = ast.literal_eval(value)
+        except (SyntaxError, ValueError):
+            if default is not None:
+                raise TypeError from None
+    if type(default) is float and type(value) is int:
+        return float(value)
+    if default is not None and type(value) is not type(default):
+        raise TypeError
+    return value
+
+
+def _run(notebook, partial, values):
+    """Run the notebook with papermill; its errors become one line."""
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # it would print the traceback as well
+    with TemporaryDirectory() as folder:
+        # a Unix socket of its own: kernels that start side by side race for TCP ports; absolute, as the
+        # kernel has another working directory
+        kernel = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
+        try:
+            return papermill.execute_notebook(
+                notebook, partial, values, cwd=notebook.parent, progress_bar=False, config=kernel,
+                stdout_file=sys.stderr, stderr_file=sys.stderr,
+                extra_arguments=["--log-level=CRITICAL"],  # of the kernel, which else logs its own death
+            )  # fmt: skip
+        except PapermillExecutionError as error:
+            what = f"{error.ename}: {' '.join(error.evalue.split())}".rstrip(": ")
+            number = _number(partial, error.cell_index)
+            raise ReportError(f"{notebook.name}, cell {number} failed: {what} (see {partial})") from None
+        except DeadKernelError:
+            raise ReportError(f"{notebook.name}: its kernel was killed, or died (see {partial})") from None
+
+
+def _number(partial, index):
+    """Return the number of the failed cell in the reader's notebook, without the cells papermill added."""
+    cells = read(partial).cells
+    ours = [c for c in cells if "papermill-error-cell-tag" not in c.metadata.get("tags", [])][: index + 1]
+    return len(ours) - sum("injected-parameters" in c.metadata.get("tags", []) for c in ours)
+
+
+def _strip(nb):
+    """Drop papermill's absolute paths and times."""
+    for metadata in (nb.metadata, *(cell.metadata for cell in nb.cells)):
+        metadata.pop("papermill", None)
+        metadata.pop("execution", None)

@@ -1,0 +1,24 @@
+"""Reading a notebook, and the one error that the command line prints as a line without a traceback."""
+
+import nbformat
+
+
+class ReportError(RuntimeError):
+    """A notebook or the report cannot be made; the message is one line that says what to change."""
+
+
+def read(path):
+    """Return the notebook in a file.
+
+    Arguments:
+        path: where it is.
+
+    Raises:
+        ReportError: the file is missing or is no notebook.
+    """
+    try:
+        return nbformat.read(path, as_version=4)
+    except FileNotFoundError:
+        raise ReportError(f"{path}: no such notebook") from None
+    except nbformat.reader.NotJSONError:
+        raise ReportError(f"{path} is no notebook") from None

@@ -1,0 +1,247 @@
+-- pandoc filter: captioned items, numbered cross-references, links between notebooks.
+--   ::: {#fig-x} or {#tbl-x}   a picture or table, then the caption as last paragraph
+--   $$ ... \label{eq-x} $$     numbered equation
+--   # My title                 is @sec-my-title;  # Abstract  becomes the abstract
+--   @fig-x @tbl-x @eq-x @sec-x and [text](02-other.ipynb) become links
+--   ::: {#contents}            table of contents (PDF; in HTML it stands at the side)
+--   ::: {.notice}              stands on the title page and on every page, not here
+local typst = FORMAT == 'typst'
+local NAME = { fig = 'Figure', tbl = 'Table', eq = 'Equation', sec = 'Section' }
+local count, labels, heads, missing = { fig = 0, tbl = 0, eq = 0 }, {}, {}, {}
+local notebook, starts, sources = nil, {}, {}
+
+local function raw(text) return pandoc.RawBlock('typst', text) end
+
+local function kind(id)
+  local k = id:match '^(%a+)%-'
+  return NAME[k] and k
+end
+
+local function number(id)
+  local k = kind(id)
+  if labels[id] then error('label @' .. id .. ' is used twice', 0) end
+  count[k] = count[k] + 1
+  labels[id] = NAME[k] .. '\u{a0}' .. count[k]
+  return count[k]
+end
+
+-- Document: notices and abstract ----------------------------------------------------------------
+
+-- every notice once, out of the body into the metadata
+local function notices(doc)
+  local seen, found = {}, pandoc.List {}
+  doc = doc:walk { Div = function(d)
+    if not d.classes:includes 'notice' then return end
+    local text = pandoc.utils.stringify(d)
+    if not seen[text] then found:insert(pandoc.utils.blocks_to_inlines(d.content)) end
+    seen[text] = true
+    return {}
+  end }
+  if #found == 0 then return doc end
+  if typst then doc.meta.notice = found
+  else
+    local lines = found:map(function(inlines) return pandoc.Para(inlines) end)
+    doc.meta['include-before'] = pandoc.MetaBlocks { pandoc.Div(lines, { class = 'banner', role = 'note' }) }
+  end
+  return doc
+end
+
+-- a section "Abstract" is shown as a section in JupyterLab and as the abstract here
+local function abstract(doc)
+  local body, text, inside = pandoc.Blocks {}, pandoc.Blocks {}, false
+  for _, b in ipairs(doc.blocks) do
+    if b.t == 'Header' then inside = pandoc.utils.stringify(b):lower() == 'abstract' end
+    if b.t == 'Div' then inside = false end -- contents, a figure, the next notebook
+    if not inside then body:insert(b) elseif b.t ~= 'Header' then text:insert(b) end
+  end
+  if #text > 0 then doc.meta.abstract = pandoc.MetaBlocks(text) end
+  doc.blocks = body
+  return doc
+end
+
+-- Figures and tables ----------------------------------------------------------------------------
+
+local function numeric(t, i)
+  for _, body in ipairs(t.bodies) do
+    for _, row in ipairs(body.body) do
+      local cell = row.cells[#row.cells - #t.colspecs + i] -- from the right: row spans are on the left
+      local s = cell and pandoc.utils.stringify(cell.contents) or ''
+      if s:match ', ' then return false end -- a list of numbers is text
+      if not (s == 'NaN' or s:match '^[-+−–±×%%%d.,()e%s\u{a0}]*$') then return false end
+    end
+  end
+  return true
+end
+
+local minus = { Str = function(s) return pandoc.Str((s.text:gsub('%-', '−'))) end }
+
+-- columns of numbers to the right and with true minus signs, text to the left, spanning heads in the middle
+local function align(t)
+  for i = 1, #t.colspecs do
+    local is = numeric(t, i)
+    t.colspecs[i][1] = is and 'AlignRight' or 'AlignLeft'
+    for _, body in ipairs(t.bodies) do
+      for _, row in ipairs(body.body) do
+        local cell = row.cells[#row.cells - #t.colspecs + i]
+        if cell then
+          cell.alignment = 'AlignDefault'
+          if is then cell.contents = cell.contents:walk(minus) end
+        end
+      end
+    end
+  end
+  for _, row in ipairs(t.head.rows) do
+    for _, cell in ipairs(row.cells) do
+      cell.alignment = cell.col_span > 1 and 'AlignCenter' or 'AlignDefault'
+    end
+  end
+  return t
+end
+
+-- number a captioned Figure or Table; Typst numbers by itself, and in the same order
+local function captioned(el)
+  local k = el.t == 'Figure' and 'fig' or 'tbl'
+  if #el.caption.long == 0 then
+    if k == 'tbl' then el.classes:insert 'typst:no-figure' end -- or it would eat a number
+  else
+    if el.identifier == '' then el.identifier = k .. '-' .. (count[k] + 1) end
+    local n = number(el.identifier)
+    if not typst then
+      el.caption.long[1].content:insert(1, pandoc.Strong(NAME[k] .. ' ' .. n .. ':'))
+      el.caption.long[1].content:insert(2, pandoc.Space())
+    end
+  end
+  return el
+end
+
+-- HTML: a wide table scrolls inside its own box
+local function scroll(t) return pandoc.Div(t, { class = 'scroll' }) end
+
+local function item(div)
+  local k, blocks = kind(div.identifier), div.content
+  local caption = pandoc.Blocks { blocks:remove() }
+  local el = blocks[1]
+  if k == 'fig' then
+    el = pandoc.Figure(blocks)
+  elseif el.t == 'RawBlock' then
+    el = align(pandoc.read(el.text, 'html+tex_math_dollars').blocks[1])
+  end
+  el.caption, el.attr = { long = caption }, div.attr
+  return captioned(el) -- the walk goes on below el, not with el itself
+end
+
+-- Mathematics -----------------------------------------------------------------------------------
+
+-- LaTeX to Typst is pandoc's work; these lines mend its spaces (texmath#295), norms, cases, arg max and
+-- symbols that Typst has renamed (⊙, ⊗, ⊕, ∩)
+local function typstmath(m)
+  local s = pandoc.write(pandoc.Pandoc { pandoc.Plain { m } }, 'typst'):gsub('%s+$', '')
+  if s:sub(1, 1) ~= '$' then error('formula that cannot be read: ' .. m.text, 0) end
+  if not m.text:match '\\parallel' then s = s:gsub('parallel', 'class("normal", bar.v.double)') end
+  s = s:gsub('cases(%b())', function(c) return 'cases' .. c:gsub('&', '& quad') end)
+  return (s:gsub('#h%(%-1em%)', '#h(-.167em)'):gsub('#h%(0em%)', 'thick'):gsub('%.circle%f[%W]', '.o'):gsub('%f[%w]sect%f[%W]', 'inter')
+    :gsub('"(arg[^"]*)"_', 'op("%1", limits: #true)_'))
+end
+
+local function equation(m)
+  local id = m.text:match '\\label%s*{(.-)}'
+  local tex = m.text:gsub('\\label%s*{.-}', ''):gsub('^%s+', ''):gsub('%s+$', '')
+  local block, n = m.mathtype == 'DisplayMath', id and number(id)
+  m.text = tex
+  if typst then -- the LaTeX source becomes the alternative text, which PDF/UA asks for
+    local alt = tex:gsub('["\\]', '\\%0'):gsub('%s+', ' ')
+    return pandoc.RawInline('typst', ('#math.equation(block: %s, numbering: %s, alt: "%s", %s.body)%s'):format(
+      block, id and '"(1)"' or 'none', alt, typstmath(m), id and '<' .. id .. '>' or ''))
+  elseif id then
+    return pandoc.Span({ m, pandoc.Span('(' .. n .. ')', { class = 'eqno' }) }, { id = id, class = 'eq' })
+  end
+  return m
+end
+
+-- \begin{align} ... \end{align} without dollars is math in JupyterLab
+local function rawtex(r)
+  if r.format:match 'tex' and r.text:match '^%s*\\begin' then
+    local tex = r.text:gsub('\\begin{equation%*?}', ''):gsub('\\end{equation%*?}', '')
+      :gsub('{align%*?}', '{aligned}'):gsub('{gather%*?}', '{gathered}')
+    return pandoc.Math('DisplayMath', tex)
+  elseif r.format == 'html' and r.text:match '^<br' then return pandoc.LineBreak() end
+end
+
+-- Headings, divisions, references ---------------------------------------------------------------
+
+local function header(h)
+  h.identifier = 'sec-' .. h.identifier:gsub('^sec%-', '')
+  if not h.classes:includes 'unnumbered' then
+    heads[h.level] = (heads[h.level] or 0) + 1
+    for l = h.level + 1, 6 do heads[l] = nil end
+    local parts = {}
+    for l = 1, h.level do parts[l] = tostring(heads[l] or 0) end
+    labels[h.identifier] = NAME.sec .. '\u{a0}' .. table.concat(parts, '.')
+  end
+  if notebook then starts[notebook], notebook = h.identifier, nil end
+  return h
+end
+
+local function div(d)
+  local k = kind(d.identifier)
+  if k == 'fig' or k == 'tbl' then return item(d) end
+  if d.attributes.notebook then notebook = d.attributes.notebook; return {} end
+  if d.identifier == 'contents' then return typst and raw '#report-contents' or {} end
+  if d.identifier == 'appendix' then return typst and raw '#pagebreak(weak: true)' or {} end
+  if d.identifier ~= 'refs' then return end
+  if not next(sources) then return {} end
+  local heading = d.content -- beside the list, not in it: inside a block it would lose the space above
+  d.content = {}
+  if typst then return heading .. { raw '#[#show: report-sources', d, raw ']' } end
+  return heading .. { d }
+end
+
+local function cite(c)
+  local out = pandoc.Inlines {}
+  for i, one in ipairs(c.citations) do
+    if sources[one.id] then return end
+    if i > 1 then out:extend { pandoc.Str ',', pandoc.Space() } end
+    if not labels[one.id] then
+      missing[#missing + 1] = '@' .. one.id
+      out:insert(pandoc.Strong { pandoc.Str('@' .. one.id) })
+    elseif typst then out:insert(pandoc.RawInline('typst', '#ref(<' .. one.id .. '>)'))
+    else out:insert(pandoc.Link(labels[one.id], '#' .. one.id, '', { class = 'ref' })) end
+  end
+  return out
+end
+
+local function link(l)
+  local nb = l.target:match '([^/]+)%.ipynb'
+  if nb and starts[nb] then l.target = '#' .. starts[nb]; return l end
+end
+
+-- Typst reads pictures from its own folder only; pandoc 3.9 does not write their alternative text
+local function image(i)
+  local file, alt = io.open(i.src, 'rb'), i.attributes.alt or pandoc.utils.stringify(i.caption)
+  if not file then
+    local _, data = pandoc.mediabag.fetch(i.src)
+    i.src = pandoc.utils.sha1(data) .. select(2, pandoc.path.split_extension(i.src:match '^[^:,]*$' or ''))
+    file = io.open(i.src, 'wb')
+    file:write(data)
+  end
+  file:close()
+  i.attributes.alt = nil
+  local s = pandoc.write(pandoc.Pandoc { pandoc.Plain { i } }, 'typst'):gsub('%s+$', '')
+  alt = alt:gsub('["\\]', '\\%0')
+  return pandoc.RawInline('typst', (s:gsub('image%("(.-)"', function(src)
+    return ('image("%s", alt: "%s"'):format(src, alt)
+  end)))
+end
+
+function Pandoc(doc)
+  for _, r in ipairs(pandoc.utils.references(doc)) do sources[r.id] = true end
+  doc = abstract(notices(doc)):walk { RawInline = rawtex }
+  doc = doc:walk {
+    traverse = 'topdown', Div = div, Figure = captioned, Table = captioned, Header = header, Math = equation,
+  }
+  doc = doc:walk { Cite = cite, Link = link, Image = typst and image or nil, Table = not typst and scroll or nil }
+  if #missing > 0 and not doc.meta.lax then
+    error('no such figure, table, equation, section or source: ' .. table.concat(missing, ', '), 0)
+  end
+  return doc
+end
