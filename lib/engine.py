@@ -40,6 +40,7 @@ class Result:
     curves: dict
     scores: dict
     run: dict  # "seconds" of its share of the pass, "date", "machine", "python", "numpy", "fingerprint"
+    weights: list | None = None  # of the first layer, where the experiment keeps them
 
 
 def run(experiments):
@@ -82,7 +83,7 @@ def passes(experiments, workers):
     split = [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
     return sorted(
         split,
-        key=lambda p: -len(p) * p[0].updates * p[0].batch_size * (len(p[0].hidden) + 10 * p[0].batch_norm),
+        key=lambda p: -len(p) * p[0].total_updates * p[0].batch_size * (len(p[0].hidden) + 10 * p[0].batch_norm),
     )
 
 
@@ -97,7 +98,7 @@ def _train_missing(missing):
     fingerprints = {e.data: data.load(e.data).fingerprint for e in missing.values()}
     todo = passes(list(missing.values()), sum(client.nthreads().values()))
     failed = []
-    total = sum(e.updates for e in missing.values())
+    total = sum(e.total_updates for e in missing.values())
     with tqdm(total=total, unit=" updates", unit_scale=True, desc=f"{len(missing)} runs", mininterval=1) as bar:
         client.subscribe_topic("updates", lambda event: bar.update(event[1]))
         futures = {client.submit(_pass, p, fingerprints, code_version(), pure=False): p for p in todo}

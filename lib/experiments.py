@@ -10,19 +10,21 @@ from pathlib import Path
 import numpy as np
 
 from lib import data, splits
+from lib.augment import AUGMENTATIONS
+from lib.losses import LOSSES
 from lib.network import INITIALISERS, create, stack
-from lib.optimizers import SGD
-from lib.schedules import triangular
-from lib.training import evaluate, fit
+from lib.optimizers import OPTIMIZERS
+from lib.schedules import exponential, linear, triangular
+from lib.training import batches, evaluate, fit
 
 #: hidden layers of the course's nine-layer network, as many weights as (50, 50)
 NINE_LAYERS = (50, 30, 20, 20, 10, 10, 10, 10)
 
 #: fields in which the experiments of one pass may differ: they become the trial axis
-TRIAL_FIELDS = ("seed", "init", "l2", "eta_min", "eta_max")
+TRIAL_FIELDS = ("seed", "init", "bias_std", "l2", "eta_min", "eta_max", "stages")
 
 #: the modules whose code determines a result
-NUMERICAL = ("experiments", "layers", "losses", "network", "optimizers", "schedules", "splits", "training")
+NUMERICAL = ("augment", "experiments", "layers", "losses", "network", "optimizers", "schedules", "splits", "training")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,86 +35,141 @@ class Experiment:
     split: str = "45k5k_tail"  # see splits.split
     normalisation: str = "zscore_train"  # see splits.split
     n_train: int | None = None  # training images, None for all of the split
+    n_validation: int | None = None  # validation images, None for all of the split (fewer where n_train is given)
+    augment: tuple[tuple[str, float], ...] = ()  # e.g. (("flip", 0.5), ("shift", 3)); see augment.augment
     hidden: tuple[int, ...] = (50, 50)  # units of each hidden layer
-    batch_norm: bool = False  # before each ReLU
+    loss: str = "softmax"  # see losses.LOSSES
+    batch_norm: bool = False  # in every hidden layer
+    bn_after_relu: bool = False  # else before
     bn_eps: float = 1e-8  # in units of a variance
     bn_decay: float = 0.9  # weight of the old value in the running averages
+    bn_from_zero: bool = False  # the running averages start at 0, else at the first mini-batch's statistics
     bn_statistics: str = "average"  # at evaluation: running "average", or those of the "set" evaluated
+    drop_rate: float = 0.0  # of hidden units
     init: str | float = "he"  # "he", "xavier" or one standard deviation for all layers
+    bias_std: float = 0.0  # standard deviation of the initial biases
     seed: int = 0  # of the initial weights
-    order_seed: int = 0  # of the order of the mini-batches, and of a random split
+    order_seed: int = 0  # of the order of the mini-batches, dropout, augmentation and a random split
     batch_size: int = 100  # images
-    cycles: int = 2
-    n_s: int = 2250  # updates in half a cycle
-    eta_min: float = 1e-5
-    eta_max: float = 1e-1
-    l2: float = 0.005  # lambda in J = cross-entropy + lambda * sum of squared weights
+    shuffle: bool = True  # the training images, anew in each epoch
+    skip: int = 0  # training images passed over at the start of every epoch
+    optimizer: str = "sgd"  # see optimizers.OPTIMIZERS
+    momentum: float = 0.9  # for the optimizers "momentum" and "nesterov"
+    schedule: str = "cyclical"  # or "constant", "exponential", "linear"; see schedules
+    cycles: int = 2  # cyclical
+    n_s: int = 2250  # cyclical: updates in half a cycle
+    updates: int | None = None  # of each stage; None for 2 n_s cycles, which the cyclical schedule asks for
+    eta_min: float = 1e-5  # cyclical
+    eta_max: float = 1e-1  # where the other schedules start
+    eta_decay: float = 0.95  # exponential: factor
+    decay_every: int = 450  # exponential: updates between two decays
+    l2: float = 0.005  # lambda in J = loss + lambda * sum of squared weights
+    l2_half: bool = False  # the penalty is lambda / 2 * sum of squared weights instead, as in report 004
+    stages: tuple[tuple[float, float], ...] = ()  # (eta_max, l2) of stages in turn, each from the weights of the last
+    diverged_factor: float | None = None  # a training cost above this many times the first counts as diverged
+    keep_best: bool = False  # final scores of the weights with the best logged validation accuracy, not of the last
+    keep_weights: bool = False  # store the first layer's weights with the result
     log_every: int = 450  # updates between two points of the curves
     sample: int = 10_000  # training images on which the training curves are taken; final scores are on all
     test: bool = True  # score the final network on the test set; off in searches
 
     def __post_init__(self):
-        object.__setattr__(self, "hidden", tuple(self.hidden))
-        for name, allowed in ALLOWED.items():
-            value = getattr(self, name)
-            if not allowed[0](value):
-                raise ValueError(f"{name} must be {allowed[1]}, got {value!r}")
+        for name in ("hidden", "augment", "stages"):  # lists, as JSON and YAML have them, become tuples
+            value = tuple(tuple(v) if isinstance(v, list) else v for v in getattr(self, name))
+            object.__setattr__(self, name, value)
+        for name, (allows, description) in ALLOWED.items():
+            if not allows(getattr(self, name)):
+                raise ValueError(f"{name} must be {description}, got {getattr(self, name)!r}")
+        if (self.schedule == "cyclical") != (self.updates is None):
+            raise ValueError("updates must be given unless schedule is 'cyclical', whose length is cycles")
 
     @property
-    def updates(self):
+    def total_updates(self):
         """Number of updates of the whole run."""
-        return 2 * self.n_s * self.cycles
+        return (self.updates or 2 * self.n_s * self.cycles) * max(1, len(self.stages))
 
-    def etas(self):
-        """Learning rate of every update, (updates,)."""
-        return triangular(np.arange(self.updates), self.eta_min, self.eta_max, self.n_s)
+    def etas(self, eta_max=None):
+        """Return the learning rate of every update of a stage, (updates,) float64."""
+        eta_max = eta_max or self.eta_max
+        t = np.arange(self.updates or 2 * self.n_s * self.cycles)
+        return {
+            "cyclical": lambda: triangular(t, self.eta_min, eta_max, self.n_s),
+            "constant": lambda: np.full(len(t), eta_max),
+            "exponential": lambda: exponential(t, eta_max, self.eta_decay, self.decay_every),
+            "linear": lambda: linear(t, eta_max, len(t)),
+        }[self.schedule]()
 
 
-def _integer(low):
-    return (
-        lambda v: isinstance(v, int) and not isinstance(v, bool) and v >= low,
-        f"an integer of at least {low}",
-    )
+def _integer(low, optional=False):
+    def allows(v):
+        return (v is None and optional) or (isinstance(v, int) and not isinstance(v, bool) and v >= low)
+
+    return allows, ("None or " if optional else "") + f"an integer of at least {low}"
 
 
-def _number(low, strict=False):
-    def check(v):
-        return isinstance(v, (int, float)) and not isinstance(v, bool) and (v > low if strict else v >= low) and v < 1e9
+def _number(low=0, below=1e9, above=None, optional=False):
+    def allows(v):
+        number = isinstance(v, (int, float)) and not isinstance(v, bool)
+        return (v is None and optional) or (number and low <= v < below and (above is None or v > above))
 
-    return check, f"a number {'above' if strict else 'of at least'} {low}"
+    limits = f"above {above}" if above is not None else f"of at least {low}"
+    return allows, ("None or " if optional else "") + f"a number {limits}" + (f", below {below}" if below < 1e9 else "")
 
 
 def _one_of(*names):
-    return (lambda v: v in names, "one of " + ", ".join(map(repr, names)))
+    return (lambda v: v in names), "one of " + ", ".join(map(repr, names))
 
 
-_FLAG = _one_of(True, False)
+def _pairs(value):
+    return all(isinstance(pair, tuple) and len(pair) == 2 for pair in value)
+
+
+#: what each field may be: a predicate and its description
 ALLOWED = {
     "data": _one_of("cifar10", "standin"),
     "split": _one_of(*splits.SPLITS),
     "normalisation": _one_of(*splits.NORMALISATIONS),
-    "n_train": (lambda v: v is None or _integer(2)[0](v), "None or an integer of at least 2"),
+    "n_train": _integer(2, optional=True),
+    "n_validation": _integer(1, optional=True),
+    "augment": (
+        lambda v: _pairs(v) and all(name in AUGMENTATIONS and _number()[0](amount) for name, amount in v),
+        f"pairs of one of {', '.join(AUGMENTATIONS)} and an amount of at least 0",
+    ),
     "hidden": (lambda v: all(map(_integer(1)[0], v)), "a sequence of positive integers"),
-    "batch_norm": _FLAG,
-    "bn_eps": _number(0),
-    "bn_decay": (lambda v: 0 <= v < 1, "a number in [0, 1)"),
+    "loss": _one_of(*LOSSES),
+    "bn_eps": _number(),
+    "bn_decay": _number(below=1),
     "bn_statistics": _one_of("average", "set"),
+    "drop_rate": _number(below=1),
     "init": (
-        lambda v: v in INITIALISERS or _number(0, strict=True)[0](v),
+        lambda v: v in INITIALISERS if isinstance(v, str) else _number(above=0)[0](v),
         f"one of {', '.join(INITIALISERS)} or a positive standard deviation",
     ),
+    "bias_std": _number(),
     "seed": _integer(0),
     "order_seed": _integer(0),
     "batch_size": _integer(2),
+    "skip": _integer(0),
+    "optimizer": _one_of(*OPTIMIZERS),
+    "momentum": _number(below=1),
+    "schedule": _one_of("cyclical", "constant", "exponential", "linear"),
     "cycles": _integer(1),
     "n_s": _integer(1),
-    "eta_min": _number(0),
-    "eta_max": _number(0, strict=True),
-    "l2": _number(0),
+    "updates": _integer(1, optional=True),
+    "eta_min": _number(),
+    "eta_max": _number(above=0),
+    "eta_decay": _number(above=0),
+    "decay_every": _integer(1),
+    "l2": _number(),
+    "stages": (
+        lambda v: _pairs(v) and all(_number(above=0)[0](eta) and _number()[0](l2) for eta, l2 in v),
+        "pairs of a positive learning rate and a lambda of at least 0",
+    ),
+    "diverged_factor": _number(above=1, optional=True),
     "log_every": _integer(1),
     "sample": _integer(1),
-    "test": _FLAG,
 }
+ALLOWED |= {f.name: _one_of(True, False) for f in fields(Experiment) if f.type is bool}
 
 #: what each profile changes in an experiment
 PROFILES = {
@@ -135,7 +192,7 @@ def caveat(experiment):
     """Return what a reader must know before comparing the numbers with others; empty for CIFAR-10 at full size."""
     parts = ["stand-in images, not CIFAR-10"] if experiment.data == "standin" else []
     if experiment.n_train:
-        parts.append(f"quick profile: {experiment.n_train} training images, {experiment.updates} updates")
+        parts.append(f"quick profile: {experiment.n_train} training images, {experiment.total_updates} updates")
     return "; ".join(parts)
 
 
@@ -168,53 +225,79 @@ def key(experiment):
 
 def shared(experiment):
     """Return what experiments must have in common to be trained in one pass: all fields but the trial fields."""
-    return tuple((f.name, getattr(experiment, f.name)) for f in fields(experiment) if f.name not in TRIAL_FIELDS)
+    common = tuple((f.name, getattr(experiment, f.name)) for f in fields(experiment) if f.name not in TRIAL_FIELDS)
+    return *common, len(experiment.stages)
 
 
 def train(experiments, progress=lambda updates: None):
     """Train experiments that share a pass; return one record each, plain numbers and lists.
 
     A record is {"diverged": bool, "curves": {"update", "eta", "train_loss", ... (L,)}, "scores": {"train_loss",
-    "train_cost", "train_accuracy", "validation_...", and where asked "test_..."}}; losses in nats, accuracies as
-    fractions. The final training scores are taken on all training images. progress: see training.fit.
-    Raises ValueError if the experiments do not share a pass.
+    "train_cost", "train_accuracy", "validation_...", and where asked "test_..."}}, and where asked "weights", the
+    first layer's, rows of lists; losses in nats, accuracies as fractions. The final training scores are taken on all
+    training images. progress: see training.fit. Raises ValueError if the experiments do not share a pass.
     """
     common = experiments[0]
     if any(shared(e) != shared(common) for e in experiments):
         raise ValueError("experiments of one pass may differ in " + ", ".join(TRIAL_FIELDS) + " only")
-    split_rng, order_rng = map(np.random.default_rng, np.random.SeedSequence(common.order_seed).spawn(2))
-    parts = splits.split(data.load(common.data), common.split, common.normalisation, common.n_train, split_rng)
-    widths = (parts.train.batch(slice(0, 1)).shape[1], *common.hidden, len(data.CLASSES))
-    bn = {"batch_norm": common.batch_norm, "eps": common.bn_eps, "decay": common.bn_decay}
-    network = stack([create(widths, e.init, np.random.default_rng(e.seed), **bn) for e in experiments])
-    l2 = np.array([e.l2 for e in experiments])
-    history = fit(
-        network,
-        SGD(),
-        parts.train,
-        parts.validation,
-        etas=np.stack([e.etas() for e in experiments], axis=-1),
-        batch_size=common.batch_size,
-        l2=l2,
-        rng=order_rng,
-        log_every=common.log_every,
-        sample=common.sample,
-        statistics=common.bn_statistics,
-        progress=progress,
+    split_rng, order_rng, noise_rng = map(np.random.default_rng, np.random.SeedSequence(common.order_seed).spawn(3))
+    parts = splits.split(
+        data.load(common.data), common.split, common.normalisation, common.n_train, split_rng, common.n_validation
     )
+    network = stack([_initial(e) for e in experiments])
+    order = batches(len(parts.train), common.batch_size, order_rng if common.shuffle else None, common.skip)
+    scoring = {"loss": common.loss, "statistics": common.bn_statistics}
+    history = None
+    for stage in range(max(1, len(common.stages))):
+        rates, penalties = zip(*(e.stages[stage] if e.stages else (e.eta_max, e.l2) for e in experiments), strict=True)
+        l2 = np.array(penalties) / (2 if common.l2_half else 1)
+        history = fit(
+            network,
+            OPTIMIZERS[common.optimizer](common.momentum),
+            parts.train,
+            parts.validation,
+            etas=np.stack([e.etas(eta) for e, eta in zip(experiments, rates, strict=True)], axis=-1),
+            l2=l2,
+            order=order,
+            log_every=common.log_every,
+            sample=common.sample,
+            recipe=common.augment,
+            rng=noise_rng,
+            keep_best=common.keep_best,
+            history=history,
+            progress=progress,
+            **scoring,
+        )
     with np.errstate(all="ignore"):  # a diverged trial may overflow
-        final = {
-            name: evaluate(network, getattr(parts, name), l2, statistics=common.bn_statistics)
-            for name in ("train", "validation", "test")[: 3 if common.test else 2]
-        }
-    return [_record(history, final, trial) for trial in range(len(experiments))]
+        names = ("train", "validation", "test")[: 3 if common.test else 2]
+        final = {name: evaluate(network, getattr(parts, name), l2, **scoring) for name in names}
+    return [_record(experiment, trial, history, final, network) for trial, experiment in enumerate(experiments)]
 
 
-def _record(history, final, trial):
+def _initial(e):
+    """The network of an experiment before training, without trial axis."""
+    return create(
+        (data.PIXELS, *e.hidden, len(data.CLASSES)),
+        e.init,
+        np.random.default_rng(e.seed),
+        bias_std=e.bias_std,
+        batch_norm=e.batch_norm,
+        eps=e.bn_eps,
+        decay=e.bn_decay,
+        from_zero=e.bn_from_zero,
+        after_relu=e.bn_after_relu,
+        drop_rate=e.drop_rate,
+    )
+
+
+def _record(experiment, trial, history, final, network):
     """One trial's part of a pass, as plain lists and numbers."""
     curves = {"update": history.update, "eta": [float(eta[trial]) for eta in history.eta]}
     for part in ("train", "validation"):
         for quantity, values in getattr(history, part).items():
             curves[f"{part}_{quantity}"] = [float(value[trial]) for value in values]
     scores = {f"{part}_{name}": float(value[trial]) for part, each in final.items() for name, value in each.items()}
-    return {"diverged": bool(history.diverged[trial]), "curves": curves, "scores": scores}
+    limit = curves["train_cost"][0] * (experiment.diverged_factor or np.inf)
+    diverged = not all(cost <= limit and np.isfinite(cost) for cost in curves["train_cost"])
+    weights = {"weights": network.layers[0]["W"][trial].tolist()} if experiment.keep_weights else {}
+    return {"diverged": diverged, "curves": curves, "scores": scores, **weights}

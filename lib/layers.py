@@ -98,3 +98,19 @@ def batch_norm_apply(S, gamma, beta, mean, var, eps):
     out = S * scale[..., None, :]
     out += (beta - mean * scale)[..., None, :]
     return out
+
+
+def dropout_forward(X, drop_rate, rng):
+    """Set each unit to 0 with probability ``drop_rate`` and scale the rest by 1 / (1 - drop_rate): inverted dropout.
+
+    X (..., n, d); all trials share the mask (n, d) drawn by rng. The scaling keeps the mean, so that nothing need be
+    done at test time. Returns out, cache. Source: Srivastava et al. 2014, with the scaling moved to training.
+    """
+    mask = (rng.random(X.shape[-2:], dtype=np.float32) >= drop_rate).astype(X.dtype)
+    mask /= 1 - drop_rate
+    return X * mask, mask
+
+
+def dropout_backward(grad_out, cache):
+    """Return the gradient for X: grad_out through the same mask."""
+    return grad_out * cache

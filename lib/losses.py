@@ -1,6 +1,6 @@
-"""What is minimised: J = mean cross-entropy + lambda * sum of all squared weights (no one-half, no biases).
+"""What is minimised: J = mean loss of the images + lambda * sum of all squared weights (no one-half, no biases).
 
-"Loss" is the cross-entropy alone, "cost" is J. Scores are ``(..., n, K)``; leading axes count trials, see layers.
+"Loss" is the first term alone, "cost" is J. Scores are ``(..., n, K)``; leading axes count trials, see layers.
 """
 
 import numpy as np
@@ -38,9 +38,57 @@ def softmax_cross_entropy_backward(grad_out, cache):
     return grad_S
 
 
+def sigmoid_cross_entropy_forward(S, y):
+    """Return the mean over images and classes of the binary cross-entropies of ``sigmoid(S)`` and the cache.
+
+    ``max(s, 0) - s Y + log(1 + exp(-|s|))`` with Y the one-hot labels, which overflows for no s. Arguments and result
+    as for softmax_cross_entropy_forward.
+    """
+    binary = np.maximum(S, 0) + np.log1p(np.exp(-np.abs(S)))
+    binary[..., np.arange(len(y)), y] -= S[..., np.arange(len(y)), y]
+    return np.mean(binary, axis=(-2, -1)), (S, y)
+
+
+def sigmoid_cross_entropy_backward(grad_out, cache):
+    """Return the gradient for S: ``grad_out * (sigmoid(S) - Y) / (n K)``; grad_out (...)."""
+    S, y = cache
+    grad_S = 0.5 * (1 + np.tanh(0.5 * S))  # the sigmoid, without overflow
+    grad_S[..., np.arange(len(y)), y] -= 1
+    grad_S *= np.asarray(grad_out, S.dtype)[..., None, None] / (len(y) * S.shape[-1])
+    return grad_S
+
+
+def hinge_forward(S, y):
+    """Return the mean over images of ``sum over wrong classes j of max(0, s_j - s_y + 1)`` and the cache.
+
+    The multi-class support vector loss. Arguments and result as for softmax_cross_entropy_forward.
+    """
+    rows = np.arange(len(y))
+    margins = np.maximum(S - S[..., rows, y][..., None] + 1, 0)
+    margins[..., rows, y] = 0
+    return np.mean(np.add.reduce(margins, axis=-1), axis=-1), (margins, y)
+
+
+def hinge_backward(grad_out, cache):
+    """Return the gradient for S: 1 / n for each violated margin, minus their number at the true class."""
+    margins, y = cache
+    grad_S = (margins > 0).astype(margins.dtype)
+    grad_S[..., np.arange(len(y)), y] = -np.add.reduce(grad_S, axis=-1)
+    grad_S *= np.asarray(grad_out, margins.dtype)[..., None, None] / len(y)
+    return grad_S
+
+
+#: forward and backward of each loss
+LOSSES = {
+    "softmax": (softmax_cross_entropy_forward, softmax_cross_entropy_backward),
+    "sigmoid": (sigmoid_cross_entropy_forward, sigmoid_cross_entropy_backward),
+    "hinge": (hinge_forward, hinge_backward),
+}
+
+
 def l2_penalty(weights, l2):
     """Return ``l2 * sum of squares`` over a list of weight matrices W (..., d_in, d_out); l2 scalar or (T,)."""
-    return l2 * sum(np.add.reduce(W * W, axis=(-1, -2)) for W in weights)
+    return np.float64(l2) * sum(np.add.reduce(W * W, axis=(-1, -2)) for W in weights)
 
 
 def l2_gradient(W, l2):

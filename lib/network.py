@@ -1,5 +1,8 @@
 """A fully connected network: its parameters and running statistics, forward, backward, and how it starts."""
 
+import copy
+from itertools import pairwise
+
 import numpy as np
 
 from lib.layers import (
@@ -8,6 +11,8 @@ from lib.layers import (
     batch_norm_apply,
     batch_norm_backward,
     batch_norm_forward,
+    dropout_backward,
+    dropout_forward,
     relu_backward,
     relu_forward,
 )
@@ -20,47 +25,44 @@ INITIALISERS = {
 
 
 class Network:
-    """k affine layers with ReLU between them, with or without batch normalisation before each ReLU.
+    """k affine layers with ReLU between them, with or without batch normalisation before or after each ReLU.
 
     ``layers``: for each layer a dict of W (..., d_in, d_out) and b (..., d_out), and for hidden layers with batch
     normalisation gamma and beta (..., d_out). A leading axis of T in every array makes it T networks.
     ``averages``: for each hidden layer the running {"mean", "var"} (..., d_out); empty dicts before the first update.
-    ``eps``: see layers.batch_norm_forward. ``decay``: weight of the old value in a running average.
+    ``eps``: see layers.batch_norm_forward. ``decay``: weight of the old value in a running average. ``from_zero``: the
+    averages start at 0 instead of the first mini-batch's statistics. ``after_relu``: batch normalisation comes after
+    the ReLU. ``drop_rate``: dropout after each hidden layer, in training.
     """
 
-    def __init__(self, layers, *, eps=1e-8, decay=0.9):
+    def __init__(self, layers, *, eps=1e-8, decay=0.9, from_zero=False, after_relu=False, drop_rate=0.0):
         self.layers = layers
         self.averages = [{} for _ in layers[:-1]]
-        self.eps, self.decay = eps, decay
+        self.eps, self.decay, self.from_zero = eps, decay, from_zero
+        self.after_relu, self.drop_rate = after_relu, drop_rate
 
     @property
     def weights(self):
         """The weight matrices, which the L2 penalty applies to: a list of (..., d_in, d_out)."""
         return [layer["W"] for layer in self.layers]
 
-    def forward(self, X, *, training):
+    def forward(self, X, *, training, rng=None):
         """Return the scores (..., n, K) of X (n, d) and the cache for ``backward``.
 
-        In training, batch normalisation takes the statistics of X, else the running averages. No state changes.
+        In training, batch normalisation takes the statistics of X and dropout is drawn by rng; else the running
+        averages and none. No state changes.
         """
         S, cache = affine_forward(X, self.layers[0]["W"], self.layers[0]["b"])
-        S, caches = self.forward_hidden(S, training=training)
+        S, caches = self.forward_hidden(S, training=training, rng=rng)
         return S, [cache, *caches]
 
-    def forward_hidden(self, S, *, training):
+    def forward_hidden(self, S, *, training, rng=None):
         """Return the scores (..., n, K) and the caches, from the first layer's affine output S (..., n, d_1) on."""
         caches = []
         for layer, averages, following in zip(self.layers, self.averages, self.layers[1:], strict=False):
-            normalised = statistics = None
-            if "gamma" in layer:
-                scale = layer["gamma"], layer["beta"]
-                if training:
-                    S, normalised, statistics = batch_norm_forward(S, *scale, self.eps)
-                else:
-                    S = batch_norm_apply(S, *scale, averages["mean"], averages["var"], self.eps)
-            H, active = relu_forward(S)
-            S, affine = affine_forward(H, following["W"], following["b"])
-            caches.append((normalised, statistics, active, affine))
+            H, cache = self._hidden_forward(S, layer, averages, training, rng)
+            S, cache["affine"] = affine_forward(H, following["W"], following["b"])
+            caches.append(cache)
         return S, caches
 
     def backward(self, grad_scores, cache):
@@ -69,23 +71,48 @@ class Network:
         grads = [{} for _ in self.layers]
         grad = grad_scores
         for index in range(len(caches), 0, -1):
-            normalised, _, active, affine = caches[index - 1]
-            grad, grads[index]["W"], grads[index]["b"] = affine_backward(grad, affine)
-            grad = relu_backward(grad, active)
-            if normalised is not None:
-                grad, gamma, beta = batch_norm_backward(grad, normalised)
-                grads[index - 1].update(gamma=gamma, beta=beta)
+            grad, grads[index]["W"], grads[index]["b"] = affine_backward(grad, caches[index - 1]["affine"])
+            grad, scale = self._hidden_backward(grad, caches[index - 1])
+            grads[index - 1].update(scale)
         _, grads[0]["W"], grads[0]["b"] = affine_backward(grad, first, needs_input=False)
         return grads
 
+    def _hidden_forward(self, S, layer, averages, training, rng):
+        """What follows the affine part of a hidden layer: batch norm and ReLU in their order, then dropout."""
+        cache = {}
+        if self.after_relu:
+            S, cache["relu"] = relu_forward(S)
+        if "gamma" in layer:
+            scale = layer["gamma"], layer["beta"]
+            if training:
+                S, cache["batch_norm"], cache["statistics"] = batch_norm_forward(S, *scale, self.eps)
+            else:
+                S = batch_norm_apply(S, *scale, averages["mean"], averages["var"], self.eps)
+        if not self.after_relu:
+            S, cache["relu"] = relu_forward(S)
+        if training and self.drop_rate:
+            S, cache["dropout"] = dropout_forward(S, self.drop_rate, rng)
+        return S, cache
+
+    def _hidden_backward(self, grad, cache):
+        """The same backwards: the gradient at the affine output, and those of gamma and beta in a dict."""
+        scale = {}
+        if "dropout" in cache:
+            grad = dropout_backward(grad, cache["dropout"])
+        if not self.after_relu:
+            grad = relu_backward(grad, cache["relu"])
+        if "batch_norm" in cache:
+            grad, scale["gamma"], scale["beta"] = batch_norm_backward(grad, cache["batch_norm"])
+        if self.after_relu:
+            grad = relu_backward(grad, cache["relu"])
+        return grad, scale
+
     def update_averages(self, cache):
-        """Move the running averages towards the mini-batch of a training forward; the first one starts them."""
-        for averages, (_, statistics, _, _) in zip(self.averages, cache[1:], strict=True):
-            for name, batch in zip(("mean", "var"), statistics or (), strict=False):
-                if name in averages:
-                    averages[name] = self.decay * averages[name] + (1 - self.decay) * batch
-                else:
-                    averages[name] = batch.copy()
+        """Move the running averages towards the mini-batch of a training forward; the first one may start them."""
+        for averages, hidden in zip(self.averages, cache[1:], strict=True):
+            for name, batch in zip(("mean", "var"), hidden.get("statistics", ()), strict=False):
+                start = np.zeros_like(batch) if self.from_zero else batch
+                averages[name] = self.decay * averages.get(name, start) + (1 - self.decay) * batch
 
     def state(self):
         """Return a copy of everything that predictions depend on: {"layers", "averages"}, lists of dicts of arrays."""
@@ -98,19 +125,21 @@ class Network:
             setattr(self, name, [{k: v.copy() for k, v in part.items()} for part in parts])
 
 
-def create(widths, init, rng, *, batch_norm=False, dtype=np.float32, **settings):
-    """Return a new network: weights drawn, biases and beta 0, gamma 1.
+def create(widths, init, rng, *, bias_std=0.0, batch_norm=False, dtype=np.float32, **settings):
+    """Return a new network: weights drawn, biases 0 or drawn with standard deviation bias_std, gamma 1, beta 0.
 
     widths: units of every layer, inputs and outputs included, e.g. (3072, 50, 50, 10). init: "he", "xavier", or one
     standard deviation for all layers. rng: numpy Generator; the weights are drawn in float64, so both dtypes start
-    at the same point. settings: eps and decay of ``Network``. Raises ValueError for an unknown init.
+    at the same point. settings: those of ``Network``. Raises ValueError for an unknown init.
     """
     if isinstance(init, str) and init not in INITIALISERS:
         raise ValueError(f"init must be one of {', '.join(INITIALISERS)} or a standard deviation, got {init!r}")
     layers = []
-    for index, (fan_in, units) in enumerate(zip(widths, widths[1:], strict=False)):
+    for index, (fan_in, units) in enumerate(pairwise(widths)):
         std = INITIALISERS[init](fan_in) if isinstance(init, str) else init
         layer = {"W": std * rng.standard_normal((fan_in, units)), "b": np.zeros(units)}
+        if bias_std:
+            layer["b"] = bias_std * rng.standard_normal(units)
         if batch_norm and index < len(widths) - 2:
             layer |= {"gamma": np.ones(units), "beta": np.zeros(units)}
         layers.append({name: array.astype(dtype) for name, array in layer.items()})
@@ -118,9 +147,11 @@ def create(widths, init, rng, *, batch_norm=False, dtype=np.float32, **settings)
 
 
 def stack(networks):
-    """Return one network of T trials from T untrained networks of the same widths."""
-    layers = [
+    """Return one network of T trials from T untrained networks of the same widths and settings."""
+    together = copy.copy(networks[0])
+    together.layers = [
         {name: np.stack([layer[name] for layer in same]) for name in same[0]}
         for same in zip(*(network.layers for network in networks), strict=True)
     ]
-    return Network(layers, eps=networks[0].eps, decay=networks[0].decay)
+    together.averages = [{} for _ in together.layers[:-1]]
+    return together

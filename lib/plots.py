@@ -61,8 +61,8 @@ def learning_curves(groups, quantities=("loss", "cost", "accuracy")):
 def learning_rate(experiment):
     """Draw the learning rate of every update."""
     fig, ax = plt.subplots(figsize=(WIDTH, 1.5))
-    ax.plot(np.arange(experiment.updates) / 1000, experiment.etas())
-    ax.set(xlabel="Updates / 1000", ylabel=LABELS["eta"], xlim=(0, experiment.updates / 1000), ylim=(0, None))
+    ax.plot(np.arange(experiment.total_updates) / 1000, experiment.etas())
+    ax.set(xlabel="Updates / 1000", ylabel=LABELS["eta"], xlim=(0, experiment.total_updates / 1000), ylim=(0, None))
     return fig
 
 

@@ -15,3 +15,18 @@ def triangular(t, eta_min, eta_max, n_s):
         raise ValueError(f"n_s must be at least 1 update, got {n_s}")
     position = np.asarray(t) % (2 * n_s) / n_s  # 0 .. 2 within the cycle
     return eta_min + (1 - np.abs(position - 1)) * (np.asarray(eta_max) - eta_min)
+
+
+def exponential(t, eta, factor, every):
+    """Return eta times ``factor`` once more after each ``every`` updates: 0.95 an epoch, or 0.1 for step decay.
+
+    t integer scalar or array; every in updates. Returns float64. Raises ValueError unless every >= 1.
+    """
+    if every < 1:
+        raise ValueError(f"the rate must decay every 1 or more updates, got {every}")
+    return eta * factor ** (np.asarray(t) // every)
+
+
+def linear(t, eta, updates):
+    """Return the rate that falls linearly from eta at t = 0 to 0 at t = updates; t integer scalar or array."""
+    return eta * (1 - np.asarray(t) / updates)

@@ -64,7 +64,7 @@ T_975 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 
 def run_times(records):
     """Return a table of how many networks of each kind were trained and how long; records as store.current has them."""
     frame = pd.DataFrame([r["run"]["experiment"] | {"seconds": r["run"]["seconds"]} for r in records])
-    frame["updates"] = 2 * frame["n_s"] * frame["cycles"]
+    frame["updates"] = frame["updates"].fillna(2 * frame["n_s"] * frame["cycles"]).astype(int)
     kind = [frame["hidden"].map(lambda h: len(h) + 1), "batch_norm", "updates", "batch_size"]
     grouped = frame.groupby(kind)["seconds"].agg(["size", "mean"]).reset_index()
     return grouped.set_axis(["Layers", "BN", "Updates", "Batch", "Networks", "s each"], axis=1)

@@ -4,8 +4,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from lib.augment import augment
 from lib.layers import affine_forward
-from lib.losses import l2_gradient, l2_penalty, softmax_cross_entropy_backward, softmax_cross_entropy_forward
+from lib.losses import LOSSES, l2_gradient, l2_penalty
+from lib.optimizers import pairs, per_trial
 
 CHUNK = 1000  # images evaluated at a time: few enough to stay in the processor's cache
 
@@ -37,10 +39,10 @@ class History:
         return ~np.isfinite(self.train["cost"]).all(axis=0)
 
 
-def evaluate(network, images, l2, *, statistics="average"):
+def evaluate(network, images, l2, *, loss="softmax", statistics="average"):
     """Return {"loss", "cost" (nats), "accuracy" (fraction)} over all images, each scalar or (T,), float64.
 
-    images: a splits.Images. statistics: what batch normalisation uses, "average" for the running averages, "set" for
+    images: a splits.Images. loss: a name in losses.LOSSES. statistics: what batch normalisation uses, "average" for the running averages, "set" for
     the mean and variance of the very images being evaluated (report 002's way).
     """
     if statistics == "set":
@@ -51,39 +53,60 @@ def evaluate(network, images, l2, *, statistics="average"):
     else:
         scores = (network.forward(images.batch(chunk), training=False)[0] for chunk in _chunks(len(images)))
         labels = (images.labels[chunk] for chunk in _chunks(len(images)))
-    loss = hits = 0
+    total = hits = 0
     for S, y in zip(scores, labels, strict=True):
-        loss = loss + len(y) * np.float64(softmax_cross_entropy_forward(S, y)[0])
+        total = total + len(y) * np.float64(LOSSES[loss][0](S, y)[0])
         hits = hits + np.sum(np.argmax(S, axis=-1) == y, axis=-1)
-    loss = loss / len(images)
-    return {"loss": loss, "cost": loss + l2_penalty(network.weights, l2), "accuracy": hits / len(images)}
+    mean = total / len(images)
+    return {"loss": mean, "cost": mean + l2_penalty(network.weights, l2), "accuracy": hits / len(images)}
 
 
 def _chunks(n):
     return [slice(start, min(start + CHUNK, n)) for start in range(0, n, CHUNK)]
 
 
-def batches(n, batch_size, updates, rng):
-    """Yield ``updates`` index arrays (batch_size,): the n images reshuffled every epoch, an incomplete batch left out."""
-    per_epoch = n // batch_size
-    for update in range(updates):
-        if update % per_epoch == 0:
-            order = rng.permutation(n)
-        start = update % per_epoch * batch_size
-        yield order[start : start + batch_size]
+def batches(n, batch_size, rng=None, skip=0):
+    """Yield index arrays (batch_size,) without end, an incomplete batch at the end of an epoch left out.
+
+    The n images are reshuffled every epoch by rng, or come in their order where rng is None. ``skip`` images are
+    passed over at the start of every epoch.
+    """
+    while True:
+        order = np.arange(n) if rng is None else rng.permutation(n)
+        for start in range(skip, n - batch_size + 1, batch_size):
+            yield order[start : start + batch_size]
 
 
-def gradients(network, X, y, l2):
+def gradients(network, X, y, l2, *, loss="softmax", rng=None):
     """Return the gradients of the cost J on one mini-batch, and the cache of its forward pass.
 
-    X (n, d); y (n,); l2 scalar or (T,). The gradients are in the shape of ``network.layers``.
+    X (n, d); y (n,); l2 scalar or (T,); rng draws dropout. The gradients are in the shape of ``network.layers``.
     """
-    scores, cache = network.forward(X, training=True)
-    _, loss_cache = softmax_cross_entropy_forward(scores, y)
-    grads = network.backward(softmax_cross_entropy_backward(1.0, loss_cache), cache)
+    forward, backward = LOSSES[loss]
+    scores, cache = network.forward(X, training=True, rng=rng)
+    grads = network.backward(backward(1.0, forward(scores, y)[1]), cache)
     for layer, grad in zip(network.layers, grads, strict=True):
         grad["W"] += l2_gradient(layer["W"], l2)
     return grads, cache
+
+
+class Best:
+    """The state of each trial at the log point where its validation accuracy was highest."""
+
+    def __init__(self):
+        self.accuracy, self.state = None, None
+
+    def update(self, network, accuracy):
+        """Take over the trials whose accuracy, scalar or (T,), is above their best so far."""
+        now = network.state()
+        if self.state is None:
+            self.accuracy, self.state = accuracy, now
+            return
+        better = accuracy > self.accuracy
+        for name, parts in self.state.items():
+            for kept, new in pairs(parts, now[name]):
+                np.copyto(kept, new, where=per_trial(better, kept, dtype=bool))
+        self.accuracy = np.maximum(accuracy, self.accuracy)
 
 
 def fit(
@@ -93,43 +116,50 @@ def fit(
     validation,
     *,
     etas,
-    batch_size,
     l2,
-    rng,
+    order,
     log_every,
-    sample,
-    statistics,
-    progress,
+    sample=10_000,
+    loss="softmax",
+    statistics="average",
+    recipe=(),
+    rng=None,
+    keep_best=False,
+    history=None,
+    progress=lambda updates: None,
 ):
     """Train ``network`` in place for ``len(etas)`` updates and return its History.
 
-    train, validation: splits.Images. etas (updates,) or (updates, T) learning rates; l2 scalar or (T,). All trials see
-    the same mini-batches in the same order, drawn by rng. Logged before the first update, every ``log_every`` updates
-    and after the last, on the first ``sample`` training images and all validation images; ``statistics``: see
-    ``evaluate``. ``progress(updates)`` is called at each log point with the updates done since the one before.
+    train, validation: splits.Images. etas (updates,) or (updates, T) learning rates; l2 scalar or (T,). order: the
+    ``batches``, the same for all trials. Logged before the first update, every ``log_every`` updates and after the
+    last, on the first ``sample`` training images and all validation images; ``loss``, ``statistics``: see ``evaluate``.
+    recipe: see augment.augment; rng draws augmentation and dropout. ``keep_best`` leaves each trial in its state of
+    the highest logged validation accuracy. ``history``: of the training that this call goes on with.
+    ``progress(updates)`` is called at each log point with the updates done since the one before.
     A trial that diverges to NaN goes on alone; the others are untouched, and no warning is raised.
     """
-    history, updates, sample = History(), len(etas), train.take(min(sample, len(train)))
-    W = network.layers[0]["W"]
-    X = np.empty((batch_size, W.shape[-2]), W.dtype)
+    history, best, sample = history or History(), Best(), train.take(min(sample, len(train)))
+    done, W = (history.update or [0])[-1], network.layers[0]["W"]
+    X = None
 
     def log(update):
         how = statistics if update else "set"  # before the first update there is no average yet
-        history.log(
-            update,
-            etas[min(update, updates - 1)],
-            train=evaluate(network, sample, l2, statistics=how),
-            validation=evaluate(network, validation, l2, statistics=how),
-        )
+        scores = [evaluate(network, images, l2, loss=loss, statistics=how) for images in (sample, validation)]
+        history.log(done + update, etas[min(update, len(etas) - 1)], train=scores[0], validation=scores[1])
+        if keep_best and update:
+            best.update(network, scores[1]["accuracy"])
 
     with np.errstate(all="ignore"):
-        log(0)
-        for update, indices in enumerate(batches(len(train), batch_size, updates, rng)):
-            train.batch(indices, out=X)
-            grads, cache = gradients(network, X, train.labels[indices], l2)
+        if not history.update:
+            log(0)
+        for update, (eta, indices) in enumerate(zip(etas, order, strict=False), start=1):
+            X = train.batch(indices, out=X, dtype=W.dtype)  # the first makes the buffer that all others use
+            grads, cache = gradients(network, augment(X, recipe, rng), train.labels[indices], l2, loss=loss, rng=rng)
             network.update_averages(cache)
-            optimizer.step(network.layers, grads, etas[update])
-            if (update + 1) % log_every == 0 or update + 1 == updates:
-                log(update + 1)
-                progress(update + 1 - history.update[-2])
+            optimizer.step(network.layers, grads, eta)
+            if update % log_every == 0 or update == len(etas):
+                log(update)
+                progress(done + update - history.update[-2])
+    if keep_best:
+        network.load_state(best.state)
     return history

@@ -18,7 +18,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from lib.report import __main__ as cli
 from lib.report import display, notice, say, show_figure, show_table
 from lib.report.build import build, merge
-from lib.report.exporter import FILES, ReportPDFExporter
+from lib.report.exporter import FILES, ReportHTMLExporter, ReportPDFExporter
 from lib.report.notebook import ReportError
 
 STAND_IN = "Stand-in images, not CIFAR-10."
@@ -117,9 +117,7 @@ def test_notice_enters_later_captions_until_cleared(shown):
     show_table(pd.DataFrame({"a": [1]}), "three", "Cleared.")
     captions = [out.metadata["report"]["caption"] for out in shown if "label" in out.metadata["report"]]
     assert captions == ["Before.", f"After. *{STAND_IN}*", "Cleared."]
-    assert [out.metadata["report"] for out in shown if "notice" in out.metadata["report"]] == [
-        {"notice": STAND_IN}
-    ]
+    assert [out.metadata["report"] for out in shown if "notice" in out.metadata["report"]] == [{"notice": STAND_IN}]
 
 
 # ---- the report -------------------------------------------------------------------------------------
@@ -143,7 +141,7 @@ def two(shown, tmp_path):
     show_figure(curve(), "cost", "Cost.")
     text = r"""# How fast?
 @tbl-scores and @sec-how-fast.
-$$\begin{aligned} \hat{s} &= \gamma \odot \begin{pmatrix} 1 \\ 2 \end{pmatrix} \cap \mathcal{B} \\
+$$\begin{aligned} \hat{s} &= \gamma \odot \begin{pmatrix} 1 \\ 2 \end{pmatrix} \begin{pmatrix} 1 & 2 \end{pmatrix} \cap \mathcal{B} \bigl(|x_1|\bigr) \\
   \eta &= \begin{cases} 1 & \text{if } t < n_s \\ 0 & \text{else} \end{cases} \end{aligned} \label{eq-bn}$$
 """
     return [first, write(tmp_path / "b.ipynb", executed("x", shown), text)]
@@ -182,6 +180,23 @@ def test_contents_stand_where_marked(two, tmp_path):
     assert source(two[1], folder=tmp_path).count("#report-contents") == 0
 
 
+def test_formulas_are_mended_for_typst(two, tmp_path):
+    typ = source(two[1], folder=tmp_path)
+    for part in (
+        "hat(s)",
+        "dot.o",
+        "vec(1",
+        "mat(delim",
+        'opening", stretch(\\(, size: #120%)',
+        '_1 class("normal", bar.v)',
+        "inter cal(B)",
+        '1 & quad upright("if',
+        "<eq-bn>",
+    ):
+        assert part in typ, part
+    assert 'alt: "\\\\begin{aligned}' in typ  # what a screen reader gets
+
+
 def test_same_bytes_on_rebuild(two, tmp_path):
     first = [path.read_bytes() for path in build(two, tmp_path / "one")]
     assert [path.read_bytes() for path in build(two, tmp_path / "two")] == first
@@ -194,6 +209,13 @@ def test_code_on_demand(two, tmp_path):
 
 def test_order_is_that_of_the_command_line(two):
     assert merge(reversed(two)).cells[0].metadata.notebook == "b"
+
+
+def test_notebooks_with_the_same_cell_ids_merge_quietly(two, recwarn):
+    same = merge([two[0], two[0]])
+    nbformat.validate(same)
+    assert len({cell.id for cell in same.cells}) == len(same.cells)
+    assert not recwarn.list
 
 
 BAD = {
@@ -218,6 +240,16 @@ def test_faults_are_one_line_and_replace_nothing(cells, message, tmp_path, capsy
     assert re.fullmatch(rf"error: .*{message}.*\n", said), said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["n.ipynb", "report.html", "report.pdf"]
     assert {path.read_text() for path in tmp_path.glob("report.*")} == {"old"}
+
+
+def test_neither_file_is_replaced_when_one_cannot_be_made(two, tmp_path, monkeypatch):
+    def refuse(self, nb, resources):
+        raise ReportError("no")
+
+    monkeypatch.setattr(ReportHTMLExporter, "from_notebook_node", refuse)
+    with pytest.raises(ReportError):
+        build(two, tmp_path / "report")
+    assert not list(tmp_path.glob("*report*"))
 
 
 def test_no_notebook(tmp_path, capsys):

@@ -59,6 +59,7 @@ def merge(notebooks):
             cell.metadata.update(notebook=path.stem, where=f"{path.name}, cell {number}")
             # papermill's own cell is not in the notebook that the reader will open
             number += "injected-parameters" not in cell.metadata.get("tags", [])
+            cell.id = f"cell-{len(merged.cells)}"  # ids are unique within one notebook only
             merged.cells.append(cell)
     return merged
 

@@ -76,8 +76,7 @@ def show_table(df, name, caption, *, formats=None, index=True):
         df, index = df.reset_index(), False  # the index name is a column head, not a row of its own
     formatters = {column: _formatter(spec) for column, spec in (formats or {}).items()}
     how = {"index": index, "formatters": formatters, "na_rep": "–"}
-    with pd.option_context("display.max_colwidth", None):  # pandas would cut texts at 50 characters
-        data = {"text/html": df.to_html(border=0, **how), "text/plain": df.to_string(**how)}
+    data = {"text/html": df.to_html(border=0, **how), "text/plain": df.to_string(**how)}
     _show_caption("tbl", name, caption)
     display(data, metadata={"report": _item("tbl", name, caption)}, raw=True)
 

@@ -80,7 +80,7 @@ def check_parameters(notebook, parameters):
 
 def _defaults(notebook):
     cells = [cell for cell in read(notebook).cells if "parameters" in cell.metadata.get("tags", [])]
-    if len(cells) < 1:
+    if len(cells) != 1:
         raise ReportError(f"{notebook}: {len(cells)} cells are tagged parameters, one must be")
     try:
         return {line.targets[0].id: ast.literal_eval(line.value) for line in ast.parse(cells[0].source).body}

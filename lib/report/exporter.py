@@ -71,13 +71,13 @@ class ReportExporter(TemplateExporter):
     export_from_notebook = "Report (Markdown)"
     output_mimetype = "text/markdown"
 
-    metadata_file = Unicode(
-        str(ROOT / "reports" / "report.yml"), help="Title, author, bibliography (YAML)."
-    ).tag(config=True)
+    metadata_file = Unicode(str(ROOT / "reports" / "report.yml"), help="Title, author, bibliography (YAML).").tag(
+        config=True
+    )
     code = Bool(False, help="Append the code of every notebook.").tag(config=True)
-    strict = Bool(
-        False, help="Refuse references to what is not there; one notebook of several may have some."
-    ).tag(config=True)
+    strict = Bool(False, help="Refuse references to what is not there; one notebook of several may have some.").tag(
+        config=True
+    )
 
     template_name = Unicode("report").tag(config=True, affects_template=True)
     file_extension = Unicode(".md").tag(config=True)

@@ -132,11 +132,21 @@ end
 
 -- Mathematics -----------------------------------------------------------------------------------
 
--- LaTeX to Typst is pandoc's work; these lines mend its spaces (texmath#295), norms, cases, arg max and
--- symbols that Typst has renamed (⊙, ⊗, ⊕, ∩)
+-- \bigl( and its kin: pandoc scales the glyph, which then has neither the space of a bracket nor its shape
+local function bracket(size, glyph)
+  local class = 'normal'
+  if glyph:match '^\\?[%(%[{]$' or glyph:match '%.l$' then class = 'opening' end
+  if glyph:match '^\\?[%)%]}]$' or glyph:match '%.r$' then class = 'closing' end
+  glyph = ({ ['\\|'] = 'bar.v', parallel = 'bar.v.double', ['{'] = '\\{', ['}'] = '\\}' })[glyph] or glyph
+  return ('class("%s", stretch(%s, size: #%s))'):format(class, glyph, size)
+end
+
+-- LaTeX to Typst is pandoc's work; these lines mend brackets, bars and norms, cases, spaces (texmath#295),
+-- arg max and symbols that Typst has renamed (⊙, ⊗, ⊕, ∩)
 local function typstmath(m)
   local s = pandoc.write(pandoc.Pandoc { pandoc.Plain { m } }, 'typst'):gsub('%s+$', '')
   if s:sub(1, 1) ~= '$' then error('formula that cannot be read: ' .. m.text, 0) end
+  s = s:gsub('#scale%(x: (%d+%%), y: %d+%%%)%[(\\?.[%a.]*)%]', bracket):gsub('\\|', 'class("normal", bar.v)')
   if not m.text:match '\\parallel' then s = s:gsub('parallel', 'class("normal", bar.v.double)') end
   s = s:gsub('cases(%b())', function(c) return 'cases' .. c:gsub('&', '& quad') end)
   return (s:gsub('#h%(%-1em%)', '#h(-.167em)'):gsub('#h%(0em%)', 'thick'):gsub('%.circle%f[%W]', '.o'):gsub('%f[%w]sect%f[%W]', 'inter')

@@ -1,0 +1,57 @@
+"""Random changes of a mini-batch that keep its labels. Images X (n, 3072) are normalised, in CIFAR's order.
+
+Vacated pixels become 0, which is the mean colour where the data are standardised. rng: numpy Generator.
+"""
+
+import numpy as np
+
+SHAPE = (3, 32, 32)
+
+
+def flip(X, probability, rng):
+    """Return X with each image mirrored left to right with the given probability."""
+    out = X.reshape(-1, *SHAPE).copy()
+    chosen = rng.random(len(X)) < probability
+    out[chosen] = out[chosen, :, :, ::-1]
+    return out.reshape(X.shape)
+
+
+def shift(X, most, rng):
+    """Return X with each image moved by whole pixels, uniform in {-most, ..., most} both ways; 0 where vacated."""
+    most = int(most)
+    padded = np.pad(X.reshape(-1, *SHAPE), ((0, 0), (0, 0), (most, most), (most, most)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, SHAPE[1:], axis=(2, 3))
+    down, right = rng.integers(0, 2 * most + 1, (2, len(X)))
+    return windows[np.arange(len(X)), :, down, right].reshape(X.shape)
+
+
+def blur(X, fraction, rng, most=0.5):
+    """Return X with a Gaussian blur, standard deviation uniform in [0, most] pixels, on a random fraction of images.
+
+    Source: report 004's text. At the border the kernel is cut and scaled to sum to 1.
+    """
+    chosen = rng.random(len(X)) < fraction
+    sigma = rng.uniform(0, most, (chosen.sum(), 1, 1)) + 1e-6  # 0 would divide by 0; this changes nothing
+    distance = np.subtract.outer(np.arange(32), np.arange(32))
+    kernel = np.exp(-0.5 * (distance / sigma) ** 2)
+    kernel = (kernel / kernel.sum(axis=-1, keepdims=True)).astype(X.dtype)[:, None]
+    out = X.copy()
+    images = out[chosen].reshape(-1, *SHAPE)
+    out[chosen] = (kernel @ images @ kernel.swapaxes(-1, -2)).reshape(-1, X.shape[1])
+    return out
+
+
+def noise(X, deviation, rng):
+    """Return X plus Gaussian noise, ``deviation`` times the standard deviation of the mini-batch."""
+    return X + (deviation * X.std()).astype(X.dtype) * rng.standard_normal(X.shape, dtype=X.dtype)
+
+
+#: how Experiment.augment names them, each with its amount
+AUGMENTATIONS = {"flip": flip, "shift": shift, "blur": blur, "noise": noise}
+
+
+def augment(X, recipe, rng):
+    """Return X after the changes of a recipe of (name, amount) in turn, e.g. (("flip", 0.5), ("shift", 3))."""
+    for name, amount in recipe:
+        X = AUGMENTATIONS[name](X, amount, rng)
+    return X

@@ -1,0 +1,38 @@
+"""Fixtures that several test files share."""
+
+import lib  # noqa: F401 - before NumPy, as it settles the number of BLAS threads
+
+# isort: split
+import hashlib
+
+import numpy as np
+import pytest
+
+from lib import data, splits, store
+
+PER_FILE = 200
+
+
+@pytest.fixture(scope="session")
+def pictures():
+    """A data set of six files of 200 noisy images that a network can learn."""
+    rng = np.random.default_rng(0)
+    labels = rng.permutation(np.repeat(np.arange(10, dtype=np.uint8), 6 * PER_FILE // 10))
+    patterns = rng.integers(0, 60, (10, 3072))
+    pixels = (patterns[labels] + rng.integers(0, 190, (len(labels), 3072))).astype(np.uint8)
+    fingerprint = hashlib.sha256(pixels.tobytes()).hexdigest()[:16]
+    return data.Dataset("standin", pixels, labels, fingerprint, "drawn here")
+
+
+@pytest.fixture
+def tiny(pictures, monkeypatch, tmp_path):
+    """Make those images the only data there are, and keep results in a temporary folder."""
+    monkeypatch.setattr(data, "load", lambda name="auto": pictures)
+    monkeypatch.setattr(store, "RESULTS", tmp_path / "results")
+    return pictures
+
+
+@pytest.fixture
+def parts(tiny):
+    """Their split: 900 images to train on, 100 to validate, 200 to test."""
+    return splits.split(tiny)
