@@ -141,8 +141,10 @@ def two(shown, tmp_path):
     show_figure(curve(), "cost", "Cost.")
     text = r"""# How fast?
 @tbl-scores and @sec-how-fast.
-$$\begin{aligned} \hat{s} &= \gamma \odot \begin{pmatrix} 1 \\ 2 \end{pmatrix} \begin{pmatrix} 1 & 2 \end{pmatrix} \cap \mathcal{B} \bigl(|x_1|\bigr) \\
-  \eta &= \begin{cases} 1 & \text{if } t < n_s \\ 0 & \text{else} \end{cases} \end{aligned} \label{eq-bn}$$
+$$\begin{aligned}
+\hat{s} &= \gamma \odot \begin{pmatrix} 1 \\ 2 \end{pmatrix} \begin{pmatrix} 1 & 2 \end{pmatrix} \\
+\eta &= \begin{cases} 1 & \text{if } t < n_s \\ 0 & \text{else} \end{cases} \cap \mathcal{B} \bigl(|x_1|\bigr)
+\end{aligned} \label{eq-bn}$$
 """
     return [first, write(tmp_path / "b.ipynb", executed("x", shown), text)]
 
@@ -188,7 +190,7 @@ def test_formulas_are_mended_for_typst(two, tmp_path):
         "vec(1",
         "mat(delim",
         'opening", stretch(\\(, size: #120%)',
-        '_1 class("normal", bar.v)',
+        '_1  class("normal", bar.v)',
         "inter cal(B)",
         '1 & quad upright("if',
         "<eq-bn>",

@@ -138,7 +138,7 @@ local function bracket(size, glyph)
   if glyph:match '^\\?[%(%[{]$' or glyph:match '%.l$' then class = 'opening' end
   if glyph:match '^\\?[%)%]}]$' or glyph:match '%.r$' then class = 'closing' end
   glyph = ({ ['\\|'] = 'bar.v', parallel = 'bar.v.double', ['{'] = '\\{', ['}'] = '\\}' })[glyph] or glyph
-  return ('class("%s", stretch(%s, size: #%s))'):format(class, glyph, size)
+  return (' class("%s", stretch(%s, size: #%s))'):format(class, glyph, size)
 end
 
 -- LaTeX to Typst is pandoc's work; these lines mend brackets, bars and norms, cases, spaces (texmath#295),
@@ -146,7 +146,8 @@ end
 local function typstmath(m)
   local s = pandoc.write(pandoc.Pandoc { pandoc.Plain { m } }, 'typst'):gsub('%s+$', '')
   if s:sub(1, 1) ~= '$' then error('formula that cannot be read: ' .. m.text, 0) end
-  s = s:gsub('#scale%(x: (%d+%%), y: %d+%%%)%[(\\?.[%a.]*)%]', bracket):gsub('\\|', 'class("normal", bar.v)')
+  s = s:gsub('#scale%(x: (%d+%%), y: %d+%%%)%[(\\?.[%a.]*)%]', bracket):gsub('\\|', ' class("normal", bar.v)')
+  s = s:gsub('∥(.-)∥', 'lr(‖%1‖)') -- \left\| ... \right\|
   if not m.text:match '\\parallel' then s = s:gsub('parallel', 'class("normal", bar.v.double)') end
   s = s:gsub('cases(%b())', function(c) return 'cases' .. c:gsub('&', '& quad') end)
   return (s:gsub('#h%(%-1em%)', '#h(-.167em)'):gsub('#h%(0em%)', 'thick'):gsub('%.circle%f[%W]', '.o'):gsub('%f[%w]sect%f[%W]', 'inter')

@@ -1,0 +1,192 @@
+"""Reported against reproduced: what five student reports print or plot, and what became of it here.
+
+A *variant* of an experiment is "stated" (as the report says), "coded" (as its program did) or "assigned" (as the
+course asks). Notebooks ``observe`` their results and ``keep`` the numbers; the last one compares them all.
+
+The verdict follows a rule settled before looking. A number of a variant agrees with the reported one
+
+- if it is an accuracy: when they differ by at most 1 point, or 2.5 for nets of nine layers without batch norm and for
+  the winners of searches, or two standard deviations over repeats where that is more;
+- if it is read off a plot or a loss: by at most the reading error (0.03 nats unless the report's row says otherwise)
+  plus two standard deviations over repeats;
+- if it is a gradient error or sum: when it is at most ten times the reported one and not below a thousandth of it,
+  or both are rounding, below 1e-12;
+- if it is the lambda or eta of a winner: when it lies among those of the trials within one point of the best, or not
+  further than a factor of 2 outside their range;
+- otherwise (settings, counts): when both are equal.
+
+"match": the stated variant agrees. "explained": it does not, but the coded one does. "differs": neither.
+"not comparable": no variant could be run; the reason says why.
+"""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from lib.store import REPORTS, write
+
+REPORTED = REPORTS / "reported.csv"
+REASONS = REPORTS / "reasons.csv"
+KEPT = REPORTS / "reproduced"
+VARIANTS = ("stated", "coded", "assigned")
+
+
+def reported():
+    """Return the reported numbers, one row each: report, experiment_id, section, quantity, value (str), unit, config."""
+    return pd.read_csv(REPORTED, dtype=str)
+
+
+def at(update, name):
+    """Return the reader of a curve at an update (the nearest log point) or a fraction of the run, such as 0.25."""
+
+    def read(result):
+        updates = np.array(result.curves["update"])
+        wanted = update * updates[-1] if isinstance(update, float) else update
+        return result.curves[name][int(np.argmin(np.abs(updates - wanted)))]
+
+    return read
+
+
+def last(name):
+    """Return the reader of the last point of a curve."""
+    return lambda result: result.curves[name][-1]
+
+
+#: how a quantity of reported.csv is read from a Result, accuracies as fractions
+READERS = {
+    "test_accuracy": lambda r: r.scores["test_accuracy"],
+    "accuracy": lambda r: r.scores["test_accuracy"],
+    "val_accuracy": lambda r: r.scores["validation_accuracy"],
+    "initial_train_loss_fig": at(0, "train_loss"),
+    "train_loss_at_step_4500_fig": at(0.5, "train_loss"),
+    "final_train_loss_fig": last("train_loss"),
+    "final_train_loss": last("train_loss"),
+    "final_train_cost_fig": last("train_cost"),
+    "final_train_accuracy_fig": last("train_accuracy"),
+    "final_val_loss_fig": last("validation_loss"),
+    "final_val_loss": last("validation_loss"),
+    "min_val_loss_fig": lambda r: min(r.curves["validation_loss"]),
+    "train_accuracy_after_cycle1_fig": at(0.25, "train_accuracy"),
+    "train_accuracy_after_cycle2_fig": at(0.5, "train_accuracy"),
+    "train_accuracy_after_cycle3_fig": at(0.75, "train_accuracy"),
+}
+
+
+def observe(experiment_id, variant, results, **more):
+    """Return the observations of every reported quantity of an experiment that READERS knows, over repeats.
+
+    results: list of engine Results, one a repeat. more: further quantities, as lists of values or
+    as functions of a Result; accuracies are fractions there. An observation is a dict of experiment_id,
+    quantity, variant, repeat, value; accuracies come in the unit of reported.csv (% or fraction). Raises ValueError
+    for an experiment or a quantity that reported.csv does not have, and for an unknown variant.
+    """
+    if variant not in VARIANTS:
+        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
+    rows = reported().query("experiment_id == @experiment_id").set_index("quantity")
+    if unknown := sorted(set(more) - set(rows.index)) or ([experiment_id] if rows.empty else []):
+        raise ValueError(f"reports/reported.csv has no {', '.join(unknown)} of experiment {experiment_id}")
+    observations = []
+    for quantity, unit in rows["unit"].items():
+        values = more.get(quantity, READERS.get(quantity))
+        if callable(values):
+            values = [values(result) for result in results]
+        if unit == "%" and values is not None:
+            values = [100 * value for value in values]
+        for repeat, value in enumerate(() if values is None else values):
+            key = {"experiment_id": experiment_id, "quantity": quantity, "variant": variant}
+            observations.append(key | {"repeat": repeat, "value": value})
+    return observations
+
+
+def winners(results, n=3, near=0.01):
+    """Return the reported quantities of a search: rank1_val_accuracy, rank1_lambda, rank1_eta, rank2_...
+
+    results: the Results of all trials. The accuracy of a rank is one value, in fractions; lambda and eta of every
+    rank are those of all trials whose accuracy is within ``near`` of the best: the plateau on which the winner is
+    decided by luck. Use as ``observe(id, variant, results, **winners(results))``.
+    """
+    scores = np.array([r.scores["validation_accuracy"] for r in results])
+    ranked = np.sort(scores[np.isfinite(scores)])[::-1]
+    plateau = [r.experiment for r, s in zip(results, scores, strict=True) if s >= ranked[0] - near]
+    quantities = {}
+    for rank in range(n):
+        quantities[f"rank{rank + 1}_val_accuracy"] = [ranked[rank]]
+        quantities[f"rank{rank + 1}_lambda"] = [e.l2 for e in plateau]
+        quantities[f"rank{rank + 1}_eta"] = [e.eta_max for e in plateau]
+    return quantities
+
+
+def keep(section, observations):
+    """Write the observations of a notebook to reports/reproduced/<section>.csv, whole or not at all."""
+    write(KEPT / f"{section}.csv", pd.DataFrame(observations).to_csv(index=False))
+
+
+def kept():
+    """Return the observations of all notebooks as one DataFrame; raises FileNotFoundError where there are none."""
+    files = sorted(KEPT.glob("*.csv"))
+    if not files:
+        raise FileNotFoundError(f"{KEPT} has no observations: run the notebooks 02 to 09 first")
+    return pd.concat([pd.read_csv(file) for file in files], ignore_index=True)
+
+
+def compare(observations):
+    """Return one row for each reported number and variant, in the order of reported.csv.
+
+    Columns: report, experiment_id, quantity, reported, unit, variant, mean, sd, n, difference, verdict, reason. A
+    number without observation has one row, verdict "not comparable". Source of the rule: the head of this module.
+    """
+    reasons = pd.read_csv(REASONS, dtype=str).set_index(["experiment_id", "quantity"])["reason"].to_dict()
+    groups = {
+        key: group["value"].to_numpy() for key, group in observations.groupby(["experiment_id", "quantity", "variant"])
+    }
+    rows = []
+    for row in reported().itertuples():
+        found = {v: groups[row.experiment_id, row.quantity, v] for v in VARIANTS
+                 if (row.experiment_id, row.quantity, v) in groups}  # fmt: skip
+        verdict = _verdict(row, found)
+        reason = reasons.get((row.experiment_id, row.quantity), reasons.get((row.experiment_id, "*"), ""))
+        common = {"report": row.report, "experiment_id": row.experiment_id, "quantity": row.quantity}
+        common |= {"reported": row.value, "unit": row.unit}
+        for variant, values in (found or {"": np.array([np.nan])}).items():
+            sd = values.std(ddof=1) if len(values) > 1 else np.nan
+            rows.append(common | {
+                "variant": variant, "mean": values.mean(), "sd": sd, "n": len(values) if found else 0,
+                "difference": values.mean() - number(row.value), "verdict": verdict,
+                "reason": "" if verdict == "match" else reason,
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def number(value):
+    """Return a reported value as a float; "almost 10" is 10."""
+    return float(re.search(r"[-+.\deE]*\d", value).group())
+
+
+def _verdict(row, found):
+    """The verdict on a reported row (of ``reported``) from {variant: values}."""
+    if not found:
+        return "not comparable"
+    stated = found.get("stated", found.get("assigned"))
+    if stated is not None and agrees(row, stated):
+        return "match"
+    return "explained" if "coded" in found and agrees(row, found["coded"]) else "differs"
+
+
+def agrees(row, values):
+    """Whether values (n,) of a variant agree with a reported row, by the rule at the head of this module."""
+    value, mean = number(row.value), values.mean()
+    spread = 2 * values.std(ddof=1) if len(values) > 1 else 0.0
+    quantity, percent = row.quantity, (1 if row.unit.startswith(("%", "percentage")) else 0.01)
+    if re.search(r"^rank\d_(lambda|eta)|^best_lambda", quantity):
+        return bool(values.min() / 2 <= value <= values.max() * 2)
+    if re.search(r"gradient_error|error_vs|^epsilon|^sum_g", quantity):
+        size, here = abs(value), np.abs(values).max()
+        return bool((size < 1e-12 and here < 1e-12) or size / 1000 <= here <= 10 * size)
+    if "accuracy" in quantity and not quantity.endswith("_fig") or quantity.startswith("gain"):
+        loose = "9L-NOBN" in row.experiment_id or re.search(r"^rank|^bn_minus|^gain|TPE", quantity + row.experiment_id)
+        return bool(abs(mean - value) <= max(percent * (2.5 if loose else 1.0), spread))
+    if "loss" in quantity or quantity.endswith("_fig"):
+        read = re.search(r"\+-([\d.]+)", row.unit)
+        return bool(abs(mean - value) <= (float(read.group(1)) if read else 0.03) + spread)
+    return bool(np.isclose(mean, value))
