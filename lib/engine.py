@@ -1,16 +1,18 @@
 """Runs experiments side by side, on the cores of this machine or on a Dask cluster, and keeps every result.
 
 The environment variable SCHEDULER (``tcp://host:8786``) names a running Dask scheduler; without it a local cluster of
-one process a core is started. One code path, and a killed worker costs a repeated pass, not the results.
+one process a core is started, with ``inproc`` this process does the work in a thread. One code path, and a killed
+worker costs a repeated pass, not the results.
 """
 
-import atexit
+import logging
 import os
 import platform
+import signal
 import sys
 import time
-from collections import defaultdict
-from dataclasses import asdict, dataclass
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 
 import numpy as np
@@ -21,13 +23,17 @@ from lib.experiments import Experiment, code_version, key, shared, train
 
 MOST_TRIALS = 16  # of one pass: more gain little speed and much memory
 
-#: glibc keeps freed arrays for the next step instead of returning them to the kernel; Dask's own setting for its
-#: workers does the opposite, which makes NumPy training 2.5 times slower
-MALLOC = {"MALLOC_TRIM_THRESHOLD_": str(1 << 30), "MALLOC_MMAP_THRESHOLD_": str(1 << 28)}
-
 
 class RunError(RuntimeError):
     """Some runs failed; those that finished are stored. The message says which and why."""
+
+
+class ClusterError(RuntimeError):
+    """The cluster or a worker of it cannot be used; the message is one line: what, where, how to mend it."""
+
+
+class Interrupted(RuntimeError):
+    """The scheduler went away. What had finished is stored; the same call goes on from there."""
 
 
 @dataclass(frozen=True)
@@ -43,32 +49,95 @@ class Result:
     weights: list | None = None  # of the first layer, where the experiment keeps them
 
 
+class Progress:
+    """The one bar of a call: runs done, loaded, failed and diverged, and the best score so far."""
+
+    def __init__(self, total, name, metric=None, goal="maximize"):
+        self.counts, self.underway, self.scores = Counter(), {}, []
+        self.metric, self.better = metric, max if goal == "maximize" else min
+        look = "{desc}: {percentage:3.0f}% |{bar}| {n:.1f}/{total} [{elapsed}<{remaining}{postfix}]"
+        self.bar = tqdm(total=total, desc=name, bar_format=look, mininterval=1, smoothing=0, delay=1)
+
+    def note(self, outcome, loaded=False):
+        """Count the outcome of a run, a Result or an exception, and return it."""
+        failed = isinstance(outcome, Exception)
+        self.counts["failed" if failed else "loaded" if loaded else "done"] += 1
+        if not failed:
+            self.counts["diverged"] += outcome.diverged
+            self.scores += [s for s in (outcome.scores.get(self.metric),) if s is not None and np.isfinite(s)]
+        self.bar.initial += loaded  # it says nothing of the time that the others take
+        self.bar.set_postfix_str(str(self), refresh=False)
+        self.partly(None, 0)
+        return outcome
+
+    def partly(self, job, runs):
+        """Show how many runs, a fraction too, are done of a job that is under way."""
+        self.underway[job] = runs
+        settled = self.counts.total() - self.counts["diverged"]
+        self.bar.update(settled + sum(list(self.underway.values())) - self.bar.n)
+
+    def __str__(self):
+        counts = ", ".join(f"{self.counts[name]} {name}" for name in ("done", "loaded", "failed", "diverged"))
+        return counts + (f", best {self.metric} {self.better(self.scores):.4g}" if self.scores else "")
+
+
 def run(experiments):
     """Return the Results of experiments in their order, training those that the store does not have.
 
     Says on stderr how many were loaded and trained, and which were stale: trained by other numerical code. Experiments
     that differ in trial fields only share passes; finished passes are stored at once, so an interrupted call goes on
-    where it stopped. Raises RunError if a pass fails; the others are finished and stored first.
+    where it stopped. Raises RunError if a pass fails, after the others were finished and stored; ClusterError;
+    Interrupted.
     """
     start, keys = time.perf_counter(), [key(e) for e in experiments]
     wanted = dict(zip(keys, experiments, strict=True))
-    missing = {k: e for k, e in wanted.items() if store.load(k) is None}
-    stale = sum(map(store.is_stale, missing))
-    if missing:
-        _train_missing(missing)
+    stale = sum(map(store.is_stale, wanted))
+    progress = Progress(len(wanted), "runs")
+    with progress.bar:
+        found = dict(outcomes(wanted, progress))
+    failed = defaultdict(list)
+    for k, outcome in found.items():
+        if isinstance(outcome, Exception):
+            failed[outcome].append(wanted[k])
+    if failed:
+        why = (f"{_differences(es[0])} and {len(es) - 1} more: {error!r}" for error, es in failed.items())
+        raise RunError(f"{len(failed)} passes failed (all others are stored): {'; '.join(why)}") from next(iter(failed))
     print(
-        f"{len(wanted)} runs: {len(wanted) - len(missing)} loaded, {len(missing)} trained"
+        f"{len(wanted)} runs: {progress.counts['loaded']} loaded, {progress.counts['done']} trained"
         + (f" ({stale} of them were stale: trained by other numerical code)" if stale else "")
         + f", {time.perf_counter() - start:.1f} s",
         file=sys.stderr,
     )
-    return [Result(e, k, **store.load(k)) for k, e in zip(keys, experiments, strict=True)]
+    return [found[k] for k in keys]
 
 
 def run_groups(groups):
     """Return {name: Results} for {name: experiments}, all trained in one ``run``."""
     results = iter(run([e for experiments in groups.values() for e in experiments]))
     return {name: [next(results) for _ in experiments] for name, experiments in groups.items()}
+
+
+def outcomes(wanted, progress):
+    """Yield (key, Result or exception) for {key: experiment}: what is stored, then each pass when it is.
+
+    progress: a Progress. Raises ClusterError, Interrupted.
+    """
+    missing = []
+    for k, experiment in wanted.items():
+        if record := store.load(k):
+            yield k, progress.note(Result(experiment, k, **record), loaded=True)
+        else:
+            missing.append(experiment)
+    jobs = {}
+    for experiments in passes(missing, sum(connect().nthreads().values())) if missing else ():
+        version = {"lib/": code_version(), "data": data.load(experiments[0].data).fingerprint}
+        jobs[tuple(map(key, experiments))] = [asdict(e) for e in experiments], version
+    for keys, outcome in spread(_pass, jobs, progress) if jobs else ():
+        failed = isinstance(outcome, Exception)
+        for k, record in zip(keys, () if failed else outcome, strict=not failed):
+            store.save(k, record)
+        for k in keys:
+            yield k, progress.note(outcome if failed else Result(wanted[k], k, **store.load(k)))
 
 
 def passes(experiments, workers):
@@ -87,46 +156,18 @@ def passes(experiments, workers):
     )
 
 
-def _train_missing(missing):
-    """Train what is missing and store each pass as it finishes."""
-    from distributed import (
-        as_completed,  # here, because it takes a second to import and loading needs none of it
-    )
+def _pass(experiments, version, report):
+    """Train one pass, experiments as dicts, on a worker and add how it was run."""
+    start, done = time.perf_counter(), 0
+    require(version, experiments[0]["data"], {"lib/": code_version()})
+    experiments = [Experiment(**e) for e in experiments]
 
-    client = connect()
-    keys = {experiment: k for k, experiment in missing.items()}
-    fingerprints = {e.data: data.load(e.data).fingerprint for e in missing.values()}
-    todo = passes(list(missing.values()), sum(client.nthreads().values()))
-    failed = []
-    total = sum(e.total_updates for e in missing.values())
-    with tqdm(total=total, unit=" updates", unit_scale=True, desc=f"{len(missing)} runs", mininterval=1) as bar:
-        client.subscribe_topic("updates", lambda event: bar.update(event[1]))
-        futures = {client.submit(_pass, p, fingerprints, code_version(), pure=False): p for p in todo}
-        for future in as_completed(futures):
-            experiments = futures[future]
-            if future.status == "finished":
-                for experiment, record in zip(experiments, future.result(), strict=True):
-                    store.save(keys[experiment], record)
-            else:
-                failed.append(f"{experiments[0]} and {len(experiments) - 1} more: {future.exception()!r}")
-        client.unsubscribe_topic("updates")
-    if failed:
-        raise RunError(f"{len(failed)} of {len(todo)} passes failed (finished ones are stored): " + "; ".join(failed))
+    def progress(updates):
+        nonlocal done
+        done += updates
+        report(len(experiments) * done / experiments[0].total_updates)
 
-
-def _pass(experiments, fingerprints, code):
-    """Train one pass on a worker and add how it was run; refuse other data or code than the driver's."""
-    from distributed import get_worker
-
-    name = experiments[0].data
-    if data.load(name).fingerprint != fingerprints[name]:
-        raise RunError(f"{platform.node()}: its {name} data differ from the driver's; give both the same files")
-    if code_version() != code:
-        raise RunError(
-            f"{platform.node()}: its lib/ differs from the driver's; update the checkout, restart its workers"
-        )
-    worker, start = get_worker(), time.perf_counter()
-    records = train(experiments, progress=lambda n: worker.log_event("updates", n * len(experiments)))
+    records = train(experiments, progress)
     how = {
         "seconds": (time.perf_counter() - start) / len(experiments),
         "trials": len(experiments),
@@ -134,26 +175,120 @@ def _pass(experiments, fingerprints, code):
         "machine": platform.node(),
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "fingerprint": fingerprints[name],
-        "experiment": asdict(experiments[0]),
+        "fingerprint": version["data"],
     }
     return [r | {"run": how | {"experiment": asdict(e)}} for r, e in zip(records, experiments, strict=True)]
 
 
+def require(driver, data_name, here):
+    """Raise ClusterError unless the driver's versions {what: version} are also this worker's: ``here`` and its data."""
+    try:
+        here = here | {"data": data_name and data.load(data_name).fingerprint}
+        wrong = " and ".join(what for what in driver if driver[what] != here[what])
+        wrong = wrong and f"its {wrong} and the driver's differ; give it the same files and restart it"
+    except data.DataError as error:
+        wrong = str(error)
+    if wrong:
+        raise ClusterError(f"worker on {platform.node()}: {wrong}")
+
+
+def spread(function, jobs, progress):
+    """Call ``function(*arguments, report)`` for {job: arguments} on the workers; yield (job, value or exception).
+
+    function: of a module, which each worker imports for itself; arguments and value: plain values, lists, dicts;
+    ``report(runs)`` tells how many runs of the job are done. They come as they finish. A job whose worker dies is
+    repeated elsewhere, up to three times. Jobs that were unlucky to be with one that kills its workers are not
+    condemned with it: the suspects are repeated one by one. Raises ClusterError, Interrupted.
+    """
+    from distributed import KilledWorker, as_completed  # here: loading what is stored needs none of it
+
+    client, topic, jobs = connect(), f"progress-{time.time_ns()}", list(jobs.items())
+    task, batches, futures = _portable(function, topic), [range(len(jobs))], {}
+    client.subscribe_topic(topic, lambda event: progress.partly(*event[1]))
+    try:
+        for batch in batches:  # grows by the suspects
+            futures = {client.submit(task, number, *jobs[number][1], pure=False): number for number in batch}
+            for future in as_completed(list(futures)):
+                number, outcome = futures.pop(future), _outcome(future)
+                progress.partly(number, 0)
+                if isinstance(outcome, KilledWorker) and batch is batches[0]:
+                    batches.append([number])
+                elif isinstance(outcome, KilledWorker):
+                    yield jobs[number][0], RunError("it killed each worker that tried it (out of memory?)")
+                else:
+                    yield jobs[number][0], outcome
+    finally:
+        if client.status == "running":
+            client.unsubscribe_topic(topic)
+            client.cancel(list(futures))
+
+
+def _portable(function, topic):
+    """Return a task that imports ``function`` where it runs.
+
+    The scheduler unpickles what it passes on (github.com/dask/distributed/issues/8304) and need not have this package:
+    a function made here travels as its code, all it refers to are texts.
+    """
+    module, name = function.__module__, function.__name__
+
+    def task(number, *arguments):
+        import importlib
+        import platform
+
+        from distributed import get_worker
+
+        try:
+            call = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError) as error:
+            where = f"worker on {platform.node()} has no such lib/ ({error})"
+            raise ImportError(f"{where}; start it in a checkout of this project with make workers") from None
+        worker = get_worker()
+        return call(*arguments, lambda runs: worker.log_event(topic, (number, runs)))
+
+    task.__name__ = name
+    return task
+
+
+def _outcome(future):
+    """The value or the exception of a finished task."""
+    if future.status in ("cancelled", "lost"):
+        connect.cache_clear()
+        raise Interrupted("the scheduler is gone")
+    error = future.exception()
+    if isinstance(error, (ClusterError, ImportError)):
+        raise ClusterError(str(error))
+    return future.result() if error is None else error.with_traceback(future.traceback())
+
+
+def _differences(experiment):
+    """The fields in which an experiment differs from the course's setting, in words."""
+    values = ((f.name, getattr(experiment, f.name), f.default) for f in fields(experiment))
+    return ", ".join(f"{name}={value!r}" for name, value, default in values if value != default)
+
+
 @cache
 def connect():
-    """Return the Dask client of this process: of the cluster named by SCHEDULER, or of a new local one."""
-    import dask
+    """Return the Dask client of this process: of the cluster named by SCHEDULER, or of a new local one.
+
+    Raises ClusterError if no scheduler with a worker answers there.
+    """
+    from dask.system import CPU_COUNT
     from distributed import Client, LocalCluster
 
-    if address := os.environ.get("SCHEDULER"):
-        client = Client(address)
-    else:
-        dask.config.set(
-            {"distributed.nanny.pre-spawn-environ": dask.config.get("distributed.nanny.pre-spawn-environ") | MALLOC}
-        )
-        cluster = LocalCluster(threads_per_worker=1, n_workers=os.cpu_count(), dashboard_address=None, silence_logs=50)
-        client = Client(cluster)
-        atexit.register(cluster.close)
-    atexit.register(client.close)
+    address = os.environ.get("SCHEDULER")
+    if not address or address == "inproc":
+        how = {"n_workers": 1, "processes": False} if address else {"n_workers": CPU_COUNT}
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the workers inherit it: Ctrl-C is for us alone
+        try:
+            return Client(LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50, **how))
+        finally:
+            signal.signal(signal.SIGINT, handler)
+    for name in ("distributed", "distributed.client"):  # they print tracebacks; what matters is said here
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        client = Client(address, timeout=10)
+        client.wait_for_workers(1, timeout=60)
+    except (OSError, ValueError):
+        ways = f"start it with make scheduler, workers with make workers SCHEDULER={address}"
+        raise ClusterError(f"SCHEDULER={address}: no Dask scheduler with workers answers there; {ways}") from None
     return client

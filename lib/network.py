@@ -49,8 +49,8 @@ class Network:
     def forward(self, X, *, training, rng=None):
         """Return the scores (..., n, K) of X (n, d) and the cache for ``backward``.
 
-        In training, batch normalisation takes the statistics of X and dropout is drawn by rng; else the running
-        averages and none. No state changes.
+        In training, batch normalisation takes the statistics of X and dropout is drawn by rng, none without an rng;
+        else the running averages and no dropout. No state changes.
         """
         S, cache = affine_forward(X, self.layers[0]["W"], self.layers[0]["b"])
         S, caches = self.forward_hidden(S, training=training, rng=rng)
@@ -90,7 +90,7 @@ class Network:
                 S = batch_norm_apply(S, *scale, averages["mean"], averages["var"], self.eps)
         if not self.after_relu:
             S, cache["relu"] = relu_forward(S)
-        if training and self.drop_rate:
+        if training and self.drop_rate and rng is not None:
             S, cache["dropout"] = dropout_forward(S, self.drop_rate, rng)
         return S, cache
 

@@ -88,7 +88,7 @@ def test_names_are_listed():
 @pytest.mark.parametrize("sizes", [{"batch_size": 901}, {"n_train": 40}, {"n_train": 901}])
 def test_what_the_data_cannot_give_is_refused(tiny, sizes):
     """There are 900 training images, and mini-batches of 50."""
-    with pytest.raises(ValueError, match="batch_size|n_train"):
+    with pytest.raises(ValueError, match=r"batch_size|n_train"):
         experiments.train([replace(SHORT, **sizes)])
 
 
@@ -169,7 +169,7 @@ def test_only_trial_fields_may_differ_in_a_pass(tiny, name):
         assert shared(changed) == shared(BASE)
     else:
         assert shared(changed) != shared(BASE)
-        with pytest.raises(ValueError, match="may differ in seed, init.* only"):
+        with pytest.raises(ValueError, match=r"may differ in seed, init.* only"):
             experiments.train([BASE, changed])
 
 
@@ -241,7 +241,7 @@ def test_setting(tiny):
 
 
 def test_setting_refuses_unknown_data():
-    with pytest.raises(ValueError, match="data = 'cifar' .*allowed: auto, cifar10, standin"):
+    with pytest.raises(ValueError, match=r"data = 'cifar' .*allowed: auto, cifar10, standin"):
         setting("quick", "cifar")
 
 

@@ -69,6 +69,14 @@ def html(notebooks, folder, **options):
     return (folder / "report.html").read_text("utf-8")
 
 
+def pages_of(pdf):
+    """Return the text of every page."""
+    if not shutil.which("pdftotext"):
+        pytest.skip("no pdftotext")
+    text = subprocess.run(["pdftotext", "-layout", pdf, "-"], capture_output=True, text=True, check=True).stdout
+    return text.removesuffix("\f").split("\f")
+
+
 # ---- display ----------------------------------------------------------------------------------------
 
 
@@ -168,10 +176,7 @@ def test_notice_is_on_every_page(two, tmp_path):
     assert re.search(rf'class="banner" role="note">\s*<p>{STAND_IN}</p>\s*</div>', text)
     typ = source(*two, folder=tmp_path)
     assert f"#let notices = ([{STAND_IN}],)" in typ
-    if not shutil.which("pdftotext"):
-        pytest.skip("no pdftotext")
-    pages = subprocess.run(["pdftotext", tmp_path / "report.pdf", "-"], capture_output=True, text=True).stdout
-    pages = pages.strip("\f\n").split("\f")
+    pages = pages_of(tmp_path / "report.pdf")
     assert len(pages) == 2 and all(STAND_IN in page for page in pages)
     assert pages[0].count(STAND_IN) == 3  # header, box, caption of the table
 
@@ -197,6 +202,16 @@ def test_formulas_are_mended_for_typst(two, tmp_path):
     ):
         assert part in typ, part
     assert 'alt: "\\\\begin{aligned}' in typ  # what a screen reader gets
+
+
+def test_a_table_breaks_only_when_longer_than_a_page(shown, tmp_path):
+    for name, rows in (("x", 30), ("y", 30), ("z", 70)):
+        show_table(pd.DataFrame({"Row": [f"{name}{row}" for row in range(rows)]}), name, "Many.", index=False)
+    build([write(tmp_path / "n.ipynb", executed("x", shown))], tmp_path / "report")
+    pages = [re.findall(r"\b[xyz]\d+", page) for page in pages_of(tmp_path / "report.pdf")]
+    rows = [f"{name}{row}" for name, count in (("x", 30), ("y", 30), ("z", 70)) for row in range(count)]
+    assert [row for page in pages for row in page] == rows  # none lost under the margin
+    assert "x29" in pages[0] and {"y0", "y29"} <= set(pages[1]) and not {"z0", "z69"} <= set(pages[2])
 
 
 def test_same_bytes_on_rebuild(two, tmp_path):

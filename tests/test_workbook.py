@@ -1,0 +1,205 @@
+"""The workbook as a whole: the form of its notebooks, its files, and `make report` from a clean copy."""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def cells(path, kind):
+    """Return the cells of one kind with their sources as one text."""
+    every = json.loads(path.read_text("utf-8"))["cells"]
+    return [cell | {"source": "".join(cell["source"])} for cell in every if cell["cell_type"] == kind]
+
+
+def code_lines(source):
+    """Return the lines that are neither empty nor comments."""
+    return [line for line in source.splitlines() if line.strip() and not line.strip().startswith("#")]
+
+
+# Notebooks
+
+
+def test_notebooks_are_named_by_number_and_topic():
+    names = [path.name for path in ROOT.glob("notebooks/*") if path.name != ".ipynb_checkpoints"]
+    assert len(names) >= 8
+    for name in names:
+        assert re.fullmatch(r"(\d\d(-[a-z0-9]+)+|summary|appendix)\.ipynb", name), name
+    numbers = [name[:2] for name in names if name[0].isdigit()]
+    assert len(set(numbers)) == len(numbers)
+
+
+@each_notebook
+def test_one_cell_of_literal_parameters(path):
+    (cell,) = [c for c in cells(path, "code") if "parameters" in c["metadata"].get("tags", [])]
+    assert cell["source"] == cells(path, "code")[0]["source"]  # the first code cell
+    values = {}
+    for line in ast.parse(cell["source"]).body:
+        assert isinstance(line, ast.Assign) and len(line.targets) == 1
+        values[line.targets[0].id] = ast.literal_eval(line.value)
+    assert values["profile"] in ("quick", "full") and values["data"] == "auto"
+
+
+@each_notebook
+def test_no_outputs_are_committed(path):
+    for cell in cells(path, "code"):
+        assert not cell["outputs"] and cell["execution_count"] is None
+    notebook = json.loads(path.read_text("utf-8"))
+    for metadata in (notebook["metadata"], *(cell["metadata"] for cell in notebook["cells"])):
+        assert set(metadata) <= {"kernelspec", "language_info", "tags"}
+    ids = [cell["id"] for cell in notebook["cells"]]
+    assert len(set(ids)) == len(ids)
+
+
+@each_notebook
+def test_cells_are_few_and_short(path):
+    lengths = [len(code_lines(cell["source"])) for cell in cells(path, "code")]
+    assert len(lengths) <= 25 and max(lengths) <= 25
+    assert sum(lengths) / len(lengths) <= 8.5  # about 8
+    for line in "\n".join(cell["source"] for kind in ("code", "markdown") for cell in cells(path, kind)).splitlines():
+        assert len(line) <= 120, line
+
+
+@each_notebook
+def test_notebooks_tell_and_the_library_computes(path):
+    """A question or statement as title, prose, no class, at most two small functions."""
+    text = [cell["source"] for cell in cells(path, "markdown")]
+    assert text[0].startswith("# ") and any(re.search(r"[a-z]{2,}[^.]*\.(\s|$)", part) for part in text)
+    tree = ast.parse("\n".join(cell["source"] for cell in cells(path, "code")))
+    kinds = [type(node) for node in ast.walk(tree)]
+    assert kinds.count(ast.ClassDef) == 0
+    assert kinds.count(ast.FunctionDef) + kinds.count(ast.AsyncFunctionDef) <= 2
+
+
+@each_notebook
+def test_an_unknown_parameter_is_an_error(path, tmp_path):
+    command = [sys.executable, "-m", "lib.report", "execute", path, "-o", tmp_path / path.name, "-p", "profil", "full"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr == f"error: {path}: no parameter profil; did you mean profile?\n"
+    assert not list(tmp_path.iterdir())
+
+
+# Files
+
+
+def git(*arguments):
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    if done.returncode == 128:  # no repository, as in an unpacked archive
+        pytest.skip(done.stderr.strip())
+    return done.stdout.splitlines()
+
+
+def test_git_sees_the_library_and_not_what_is_built():
+    """Many templates of .gitignore hide lib/."""
+    assert git("check-ignore", "--no-index", "lib/layers.py", "lib/report/templates/report/report.typ", ".ci/run") == []
+    built = [
+        "reports/report.pdf",
+        "reports/results/a.json",
+        "reports/build/a.ipynb",
+        "figures/a.svg",
+        ".venv/bin/python",
+    ]
+    assert git("check-ignore", "--no-index", *built) == built
+
+
+def test_requirements_are_the_same_for_pip_and_conda():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())
+    (pip,) = [part["pip"] for part in conda["dependencies"] if isinstance(part, dict)]
+    wanted = project["dependencies"] + project["optional-dependencies"]["dev"]
+    assert pip == [*wanted, "-e ."]
+    assert all(re.fullmatch(r"[\w-]+==[\w.]+", line) for line in wanted)  # pinned exactly
+    assert conda["channels"] == ["conda-forge"] and {"make", "pip"} <= set(conda["dependencies"][:-1])
+    (python,) = [part for part in conda["dependencies"] if str(part).startswith("python=")]
+    assert tuple(map(int, python[7:].split("."))) >= (3, 11) and project["requires-python"] == ">=3.11"
+
+
+def test_each_requirement_has_a_reason():
+    block = re.search(r"^dependencies = \[\n(.*?)^\]", (ROOT / "pyproject.toml").read_text(), re.S | re.M)[1]
+    assert all(re.search(r'",\s+# \w', line) for line in block.splitlines())
+
+
+def test_make_lists_its_targets():
+    text = (ROOT / "Makefile").read_text()
+    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    phony = set(re.search(r"^\.PHONY: (.*)", text, re.M)[1].split()) - {"FORCE"}
+    assert phony == set(re.findall(r"^make (\w+) +\S", listed, re.M))
+    assert {"help", "env", "report", "lab", "test", "lint", "clean", "distclean"} <= phony
+
+
+# The report
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory):
+    """A clean copy of the tree, nothing built in it, and how to run make there with this Python."""
+    folder = tmp_path_factory.mktemp("checkout") / "copy"
+    ours = shutil.ignore_patterns(
+        ".git", ".venv", "__pycache__", ".*_cache", "*.egg-info", "build", "results", "tests", "report.pdf", "report.html",
+        "*.csv.tmp", "*.svg", "*.png",
+    )  # fmt: skip
+    shutil.copytree(ROOT, folder, ignore=ours)
+    environment = os.environ | {"PYTHONPATH": str(folder)}  # its lib, not the one installed here
+    for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "SCHEDULER", "CIFAR10_DIR", "PROFILE", "DATA"):
+        environment.pop(name, None)
+
+    def make(*arguments):
+        command = ["make", "report", "PROFILE=quick", "DATA=standin", f"PY={sys.executable}", *arguments]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    return folder, make, make()
+
+
+def test_report_from_a_clean_copy(checkout):
+    """All notebooks run in the quick profile on the stand-in; the report is whole and says what it is made with."""
+    folder, _, first = checkout
+    for path in NOTEBOOKS:
+        assert re.search(rf"^notebooks/{path.name}: [\d.]+ s$", first.stdout, re.M), first.stdout
+        notebook = json.loads((folder / "reports/build" / path.name).read_text("utf-8"))
+        assert all(cell["execution_count"] for cell in notebook["cells"] if cell["cell_type"] == "code")
+    assert "Warning" not in first.stderr and "Traceback" not in first.stderr, first.stderr
+    pdf, html = ((folder / f"reports/report.{suffix}").read_bytes() for suffix in ("pdf", "html"))
+    assert pdf.startswith(b"%PDF") and pdf.rstrip().endswith(b"%%EOF") and len(pdf) > 100_000
+    text = html.decode()
+    assert text.rstrip().endswith("</html>") and len(text) > 100_000
+    assert re.search(r'class="banner"[^>]*>\s*<p>[^<]*[Ss]tand-in images, not CIFAR-10', text)
+    assert "quick profile" in text
+    for path in NOTEBOOKS:
+        title = cells(path, "markdown")[0]["source"].splitlines()[0]
+        words = re.findall(r"[A-Za-z]{4,}", re.sub(r"\$.*?\$|\{.*?\}", "", title))
+        assert path.stem == "summary" or all(word in text for word in words), title
+
+
+def test_a_second_report_runs_nothing(checkout):
+    folder, make, _ = checkout
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("reports/**/*")}
+    again = make()
+    assert "notebooks/" not in again.stdout and "report.pdf" not in again.stdout
+    after = {path: path.stat().st_mtime_ns for path in folder.glob("reports/**/*")}
+    assert {k: v for k, v in after.items() if k.is_file()} == {k: v for k, v in before.items() if k.is_file()}
+
+
+def test_new_prose_reruns_its_notebook_only_and_trains_nothing(checkout):
+    folder, make, _ = checkout
+    results = sorted((folder / "reports/results").iterdir())
+    path = folder / "notebooks/08-initialization.ipynb"
+    path.write_text(path.read_text("utf-8").replace("How sensitive is training", "How very sensitive is training"))
+    again = make()
+    assert re.findall(r"^notebooks/(\S+):", again.stdout, re.M) == [path.name]
+    assert "0 trained" in again.stderr and sorted((folder / "reports/results").iterdir()) == results
+    assert "How very sensitive is training" in (folder / "reports/report.html").read_text("utf-8")
