@@ -52,19 +52,20 @@ class Result:
 class Progress:
     """The one bar of a call: runs done, loaded, failed and diverged, and the best score so far."""
 
-    def __init__(self, total, name, metric=None, goal="maximize"):
+    def __init__(self, total, title, name=None, goal="maximize"):
         self.counts, self.underway, self.scores = Counter(), {}, []
-        self.metric, self.better = metric, max if goal == "maximize" else min
+        self.metric, self.better = name, max if goal == "maximize" else min
         look = "{desc}: {percentage:3.0f}% |{bar}| {n:.1f}/{total} [{elapsed}<{remaining}{postfix}]"
-        self.bar = tqdm(total=total, desc=name, bar_format=look, mininterval=1, smoothing=0, delay=1)
+        self.bar = tqdm(total=total, desc=title, bar_format=look, mininterval=1, smoothing=0, delay=1)
 
     def note(self, outcome, loaded=False):
         """Count the outcome of a run, a Result or an exception, and return it."""
         failed = isinstance(outcome, Exception)
         self.counts["failed" if failed else "loaded" if loaded else "done"] += 1
-        if not failed:
-            self.counts["diverged"] += outcome.diverged
-            self.scores += [s for s in (outcome.scores.get(self.metric),) if s is not None and np.isfinite(s)]
+        if not failed and outcome.diverged:
+            self.counts["diverged"] += 1
+        elif not failed and self.metric in outcome.scores:
+            self.scores.append(outcome.scores[self.metric])
         self.bar.initial += loaded  # it says nothing of the time that the others take
         self.bar.set_postfix_str(str(self), refresh=False)
         self.partly(None, 0)
@@ -95,13 +96,10 @@ def run(experiments):
     progress = Progress(len(wanted), "runs")
     with progress.bar:
         found = dict(outcomes(wanted, progress))
-    failed = defaultdict(list)
-    for k, outcome in found.items():
-        if isinstance(outcome, Exception):
-            failed[outcome].append(wanted[k])
-    if failed:
-        why = (f"{_differences(es[0])} and {len(es) - 1} more: {error!r}" for error, es in failed.items())
-        raise RunError(f"{len(failed)} passes failed (all others are stored): {'; '.join(why)}") from next(iter(failed))
+    if failed := [(wanted[k], outcome) for k, outcome in found.items() if isinstance(outcome, Exception)]:
+        first, error = failed[0]
+        others = f"{len(failed)} of {len(found)} runs failed, the others are stored; the first"
+        raise RunError(f"{others} is {_differences(first)}: {error!r}") from error
     print(
         f"{len(wanted)} runs: {progress.counts['loaded']} loaded, {progress.counts['done']} trained"
         + (f" ({stale} of them were stale: trained by other numerical code)" if stale else "")
@@ -159,7 +157,7 @@ def passes(experiments, workers):
 def _pass(experiments, version, report):
     """Train one pass, experiments as dicts, on a worker and add how it was run."""
     start, done = time.perf_counter(), 0
-    require(version, experiments[0]["data"], {"lib/": code_version()})
+    require(version, {"lib/": code_version(), "data": data.load(experiments[0]["data"]).fingerprint})
     experiments = [Experiment(**e) for e in experiments]
 
     def progress(updates):
@@ -180,16 +178,10 @@ def _pass(experiments, version, report):
     return [r | {"run": how | {"experiment": asdict(e)}} for r, e in zip(records, experiments, strict=True)]
 
 
-def require(driver, data_name, here):
-    """Raise ClusterError unless the driver's versions {what: version} are also this worker's: ``here`` and its data."""
-    try:
-        here = here | {"data": data_name and data.load(data_name).fingerprint}
-        wrong = " and ".join(what for what in driver if driver[what] != here[what])
-        wrong = wrong and f"its {wrong} and the driver's differ; give it the same files and restart it"
-    except data.DataError as error:
-        wrong = str(error)
-    if wrong:
-        raise ClusterError(f"worker on {platform.node()}: {wrong}")
+def require(driver, here):
+    """Raise ClusterError, naming what differs, unless the driver's versions {what: version} are also this worker's."""
+    if differ := " and ".join(what for what in driver if driver[what] != here[what]):
+        raise ClusterError(f"its {differ} and the driver's differ; give it the same files and restart it")
 
 
 def spread(function, jobs, progress):
@@ -224,10 +216,10 @@ def spread(function, jobs, progress):
 
 
 def _portable(function, topic):
-    """Return a task that imports ``function`` where it runs.
+    """A task that imports ``function`` where it runs, and marks an exception with the machine.
 
     The scheduler unpickles what it passes on (github.com/dask/distributed/issues/8304) and need not have this package:
-    a function made here travels as its code, all it refers to are texts.
+    a function made here travels as its code, and all that it refers to are texts.
     """
     module, name = function.__module__, function.__name__
 
@@ -237,26 +229,26 @@ def _portable(function, topic):
 
         from distributed import get_worker
 
+        log = get_worker().log_event
         try:
             call = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            where = f"worker on {platform.node()} has no such lib/ ({error})"
-            raise ImportError(f"{where}; start it in a checkout of this project with make workers") from None
-        worker = get_worker()
-        return call(*arguments, lambda runs: worker.log_event(topic, (number, runs)))
+            return call(*arguments, lambda runs: log(topic, (number, runs)))
+        except Exception as error:
+            error.add_note(f"worker on {platform.node()}")
+            raise
 
     task.__name__ = name
     return task
 
 
 def _outcome(future):
-    """The value or the exception of a finished task."""
+    """The value or the exception of a finished task; raises what is wrong with the cluster, not with the task."""
     if future.status in ("cancelled", "lost"):
         connect.cache_clear()
         raise Interrupted("the scheduler is gone")
     error = future.exception()
-    if isinstance(error, (ClusterError, ImportError)):
-        raise ClusterError(str(error))
+    if isinstance(error, (ClusterError, ImportError, data.DataError)):
+        raise ClusterError(f"{error.__notes__[0]}: {error}")
     return future.result() if error is None else error.with_traceback(future.traceback())
 
 

@@ -75,8 +75,8 @@ class Experiment:
 
     def __post_init__(self):
         for name in ("hidden", "augment", "stages"):  # lists, as JSON and YAML have them, become tuples
-            value = tuple(tuple(v) if isinstance(v, list) else v for v in getattr(self, name))
-            object.__setattr__(self, name, value)
+            if isinstance(value := getattr(self, name), (list, tuple)):
+                object.__setattr__(self, name, tuple(tuple(v) if isinstance(v, list) else v for v in value))
         for name, (allows, description) in ALLOWED.items():
             if not allows(getattr(self, name)):
                 raise ValueError(f"{name} must be {description}, got {getattr(self, name)!r}")
@@ -121,7 +121,7 @@ def _one_of(*names):
 
 
 def _pairs(value):
-    return all(isinstance(pair, tuple) and len(pair) == 2 for pair in value)
+    return isinstance(value, tuple) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in value)
 
 
 #: what each field may be: a predicate and its description
@@ -135,7 +135,7 @@ ALLOWED = {
         lambda v: _pairs(v) and all(name in AUGMENTATIONS and _number()[0](amount) for name, amount in v),
         f"pairs of one of {', '.join(AUGMENTATIONS)} and an amount of at least 0",
     ),
-    "hidden": (lambda v: all(map(_integer(1)[0], v)), "a sequence of positive integers"),
+    "hidden": (lambda v: isinstance(v, tuple) and all(map(_integer(1)[0], v)), "a sequence of positive integers"),
     "loss": _one_of(*LOSSES),
     "bn_eps": _number(),
     "bn_decay": _number(below=1),
@@ -169,7 +169,7 @@ ALLOWED = {
     "log_every": _integer(1),
     "sample": _integer(1),
 }
-ALLOWED |= {f.name: _one_of(True, False) for f in fields(Experiment) if f.type is bool}
+ALLOWED |= {f.name: (lambda v: isinstance(v, bool), "True or False") for f in fields(Experiment) if f.type is bool}
 
 #: the quick profile divides all lengths counted in updates by this, and takes at most QUICK_IMAGES training images
 QUICK, QUICK_IMAGES = 45, 2000
@@ -228,7 +228,8 @@ def code_version():
 
 def key(experiment):
     """Return the name of a result: hash of experiment and data, a dash, hash of the numerical code."""
-    content = json.dumps([asdict(experiment), data.load(experiment.data).fingerprint], sort_keys=True)
+    numbers = json.loads(json.dumps(asdict(experiment)), parse_int=float)  # equal experiments: 0 is 0.0
+    content = json.dumps([numbers, data.load(experiment.data).fingerprint], sort_keys=True)
     return f"{hashlib.sha256(content.encode()).hexdigest()[:16]}-{code_version()}"
 
 

@@ -5,8 +5,9 @@ All in float64: in float32 the differences drown in rounding.
 
 import numpy as np
 
-from lib.losses import l2_penalty, softmax_cross_entropy_forward
-from lib.training import gradients
+from lib.layers import affine_forward
+from lib.losses import l2_gradient, l2_penalty, softmax_cross_entropy_forward
+from lib.training import gradients as loss_gradients
 
 #: gradient entries below this are zero up to rounding, as those of a bias before batch normalisation
 ZERO = 1e-10
@@ -19,6 +20,14 @@ def cost(network, X, y, l2):
     """
     scores, _ = network.forward(X, training=True)
     return softmax_cross_entropy_forward(scores, y)[0] + l2_penalty(network.weights, l2)
+
+
+def gradients(network, X, y, l2):
+    """Return the analytic gradients of ``cost``, those that training uses, in the shape of ``network.layers``."""
+    grads, _ = loss_gradients(network, X, y)
+    for layer, grad in zip(network.layers, grads, strict=True):
+        grad["W"] += l2_gradient(layer["W"], l2)
+    return grads
 
 
 def numerical_gradients(network, X, y, l2, *, h=1e-5, centred=True):
@@ -44,6 +53,26 @@ def _differences(array, h, centred, start, problem):
         array[index] = old
         gradient[index] = (above - below) / (2 * h if centred else h)
     return gradient
+
+
+def wide_gradients(network, X, y, *, h=1e-5):
+    """Return the centred differences of the loss, as ``numerical_gradients``, for a network of thousands of inputs.
+
+    Moving entry (i, j) of the first W by h moves output j of that layer by h X[:, i] and nothing else, so the product
+    with the other inputs is not repeated, and all units j are moved in one pass.
+    """
+    first, problem = network.layers[0], (network, X, y, 0.0)
+    S, units = affine_forward(X, first["W"], first["b"])[0], np.eye(len(first["b"]))[:, None, :]
+
+    def losses(shift):
+        scores, _ = network.forward_hidden(S + shift[:, None] * units, training=True)
+        return softmax_cross_entropy_forward(scores, y)[0]
+
+    gradients = [{name: _differences(array, h, True, 0.0, problem) for name, array in layer.items() if name != "W"}
+                 for layer in network.layers[:1]]  # fmt: skip
+    gradients[0]["W"] = np.stack([(losses(h * x) - losses(-h * x)) / (2 * h) for x in X.T])
+    return gradients + [{name: _differences(array, h, True, 0.0, problem) for name, array in layer.items()}
+                        for layer in network.layers[1:]]  # fmt: skip
 
 
 def autodiff_gradients(network, X, y, l2):
@@ -98,7 +127,7 @@ def compare(network, X, y, l2):
     A row is {"array": "W1", ...} with the five ``errors`` against centred differences, and the norm-wise error
     against "forward" differences and "automatic" differentiation. Arguments as for ``cost``.
     """
-    analytic, _ = gradients(network, X, y, l2)
+    analytic = gradients(network, X, y, l2)
     centred = numerical_gradients(network, X, y, l2)
     forward = numerical_gradients(network, X, y, l2, centred=False)
     automatic = autodiff_gradients(network, X, y, l2)

@@ -111,8 +111,9 @@ class Network:
         """Move the running averages towards the mini-batch of a training forward; the first one may start them."""
         for averages, hidden in zip(self.averages, cache[1:], strict=True):
             for name, batch in zip(("mean", "var"), hidden.get("statistics", ()), strict=False):
-                start = np.zeros_like(batch) if self.from_zero else batch
-                averages[name] = self.decay * averages.get(name, start) + (1 - self.decay) * batch
+                if name not in averages:
+                    averages[name] = np.zeros_like(batch) if self.from_zero else batch.copy()
+                averages[name] += (1 - self.decay) * (batch - averages[name])
 
     def state(self):
         """Return a copy of everything that predictions depend on: {"layers", "averages"}, lists of dicts of arrays."""

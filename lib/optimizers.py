@@ -1,20 +1,23 @@
-"""Update rules. ``step`` changes the parameters in place; ``eta`` is a scalar or one rate a trial, (T,).
+"""Update rules: ``step`` changes the parameters in place, down the gradient of the cost.
 
 parameters, gradients: for each layer a dict of equal keys, arrays of equal shapes, with a leading trial axis if eta
-is (T,). The gradient arrays are used as scratch: they are not needed after the step. What a rule remembers belongs to
-its object: a new object starts afresh.
+and l2 are (T,). gradients are those of the loss; each rule adds the penalty's, ``2 * l2 * W``, on the way. The gradient
+arrays are used as scratch: they are not needed after the step. eta and l2 are scalars or one a trial, (T,). What a
+rule remembers belongs to its object: a new object starts afresh.
 """
 
 import numpy as np
+
+LARGE = 1 << 15  # elements of an array, 128 kB in float32, above which its trials are updated one by one
 
 
 class SGD:
     """Plain stochastic gradient descent: ``theta -= eta * g``."""
 
-    def step(self, parameters, gradients, eta):
+    def step(self, parameters, gradients, eta, l2=0.0):
         """Update the parameters by their gradients."""
-        for theta, g in pairs(parameters, gradients):
-            g *= per_trial(eta, theta)
+        for theta, g, rate in updates(parameters, gradients, eta, l2):
+            g *= rate
             theta -= g
 
 
@@ -27,31 +30,31 @@ class Momentum:
     def __init__(self, rho=0.9, nesterov=False):
         self.rho, self.nesterov, self.velocity = rho, nesterov, None
 
-    def step(self, parameters, gradients, eta):
+    def step(self, parameters, gradients, eta, l2=0.0):
         """Update the parameters by their gradients."""
         if self.velocity is None:
             self.velocity = zeros_like(parameters)
-        for theta, g, v in pairs(parameters, gradients, self.velocity):
-            g *= per_trial(eta, theta)
+        for theta, g, rate, v in updates(parameters, gradients, eta, l2, self.velocity):
+            g *= rate
             v *= self.rho
             v += g
             theta -= self.rho * v + g if self.nesterov else v
 
 
 class AdaGrad:
-    """``G += g^2``, ``theta -= eta * g / sqrt(G + eps)``. Source: Duchi et al. 2011; eps inside the root, as report 004."""
+    """``G += g^2``, ``theta -= eta * g / sqrt(G + eps)``, eps inside the root. Source: Duchi et al. 2011."""
 
     def __init__(self, eps=1e-6):
         self.eps, self.squares = eps, None
 
-    def step(self, parameters, gradients, eta):
+    def step(self, parameters, gradients, eta, l2=0.0):
         """Update the parameters by their gradients."""
         if self.squares is None:
             self.squares = zeros_like(parameters)
-        for theta, g, G in pairs(parameters, gradients, self.squares):
+        for theta, g, rate, G in updates(parameters, gradients, eta, l2, self.squares):
             G += g * g
             g /= np.sqrt(G + self.eps)
-            g *= per_trial(eta, theta)
+            g *= rate
             theta -= g
 
 
@@ -61,16 +64,16 @@ class Adam:
     def __init__(self, beta1=0.9, beta2=0.999, eps=1e-8):
         self.beta1, self.beta2, self.eps, self.t, self.means, self.squares = beta1, beta2, eps, 0, None, None
 
-    def step(self, parameters, gradients, eta):
+    def step(self, parameters, gradients, eta, l2=0.0):
         """Update the parameters by their gradients."""
         if self.means is None:
             self.means, self.squares = zeros_like(parameters), zeros_like(parameters)
         self.t += 1
-        for theta, g, m, v in pairs(parameters, gradients, self.means, self.squares):
+        for theta, g, rate, m, v in updates(parameters, gradients, eta, l2, self.means, self.squares):
             m += (1 - self.beta1) * (g - m)
             v += (1 - self.beta2) * (g * g - v)
             root = np.sqrt(v / (1 - self.beta2**self.t)) + self.eps
-            theta -= per_trial(eta, theta) / (1 - self.beta1**self.t) * m / root
+            theta -= rate / (1 - self.beta1**self.t) * m / root
 
 
 #: how Experiment.optimizer names them; each is called with the experiment's momentum
@@ -81,6 +84,27 @@ OPTIMIZERS = {
     "adagrad": lambda rho: AdaGrad(),
     "adam": lambda rho: Adam(),
 }
+
+
+def updates(parameters, gradients, eta, l2, *memory):
+    """Yield (theta, g, eta, *memory) for all parameters, g the gradient of the cost, penalty included.
+
+    Large arrays come trial by trial, so that a chain of steps on one finds it in the processor's cache; small ones
+    come whole. All is elementwise, so the bits do not depend on it.
+    """
+    dtype = parameters[0]["W"].dtype
+    eta, shrink = np.asarray(eta, dtype), 2 * np.asarray(l2, dtype)
+    for layer, *others in zip(parameters, gradients, *memory, strict=True):
+        for name, theta in layer.items():
+            arrays = theta, *(other[name] for other in others)
+            if theta.size > LARGE and eta.ndim:
+                several = zip(eta, np.broadcast_to(shrink, eta.shape), *arrays, strict=True)
+            else:
+                several = [(per_trial(eta, theta), per_trial(shrink, theta), *arrays)]
+            for rate, factor, part, g, *rest in several:
+                if name == "W":
+                    g += factor * part
+                yield part, g, rate, *rest
 
 
 def pairs(parameters, *others):

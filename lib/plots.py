@@ -58,6 +58,27 @@ def learning_curves(groups, quantities=("loss", "cost", "accuracy")):
     return fig
 
 
+def small_multiples(groups, quantities, height=1.35, **shared):
+    """Draw one column of panels for each named list of results and one row for each quantity, rows sharing axes.
+
+    A quantity is one of LABELS; "eta" is the learning rate. shared: sharex, sharey as for plt.subplots.
+    """
+    shape, share = (len(quantities), len(groups)), {"sharex": True, "sharey": "row"} | shared
+    fig, axes = plt.subplots(*shape, figsize=(WIDTH, height * shape[0] + 0.35), squeeze=False, **share)
+    for column, (name, results) in zip(axes.T, groups.items(), strict=True):
+        for ax, quantity in zip(column, quantities, strict=True):
+            if quantity == "eta":
+                ax.plot(np.array(results[0].curves["update"]) / 1000, results[0].curves["eta"], color="C2")
+            else:
+                training(ax, results, quantity)
+            ax.set_ylabel(LABELS[quantity])
+            ax.label_outer()
+        column[0].set_title(name, fontsize=8)
+        column[-1].set_xlabel("Updates / 1000")
+    axes[0, 0].legend(fontsize=7)
+    return fig
+
+
 def learning_rate(experiment):
     """Draw the learning rate of every update."""
     fig, ax = plt.subplots(figsize=(WIDTH, 1.5))
@@ -69,7 +90,7 @@ def learning_rate(experiment):
 def search(rounds, best=None, metric="validation_accuracy"):
     """Draw the score over log lambda of named rounds of a search, in one picture, the best marked."""
     fig, ax = plt.subplots(figsize=(WIDTH, 2.7))
-    for (name, results), marker in zip(rounds.items(), "os^Dv", strict=False):
+    for (name, results), marker in zip(rounds.items(), "os^Dvxp", strict=False):
         ax.plot(
             [r.experiment.l2 for r in results],
             [100 * r.scores[metric] for r in results],
@@ -80,7 +101,7 @@ def search(rounds, best=None, metric="validation_accuracy"):
     if best is not None:
         ax.plot(best.experiment.l2, 100 * best.scores[metric], "o", ms=10, mfc="none", color="black", label="best")
     ax.set(xscale="log", xlabel=r"$\lambda$", ylabel="Validation accuracy / %")
-    ax.legend(loc="lower left")
+    fig.legend(loc="outside right center")  # beside the axes: the points may lie anywhere
     return fig
 
 
@@ -98,10 +119,10 @@ def grid_of_losses(groups, columns):
     return fig
 
 
-def final_scores(series, x, xlabel):
+def final_scores(series, xlabel):
     """Draw final losses and test accuracy of named rows of result lists over x, on a logarithmic x axis.
 
-    series: {name: [results at x[0], results at x[1], ...]}.
+    series: {name: {x: results}}.
     """
     names = {
         "train_loss": "Training loss / nats",
@@ -110,18 +131,56 @@ def final_scores(series, x, xlabel):
     }
     fig, axes = plt.subplots(1, len(names), figsize=(WIDTH, 2.1))
     for ax, (score, label) in zip(axes, names.items(), strict=True):
-        for (name, lists), marker in zip(series.items(), "os", strict=False):
-            values = [
-                np.array([r.scores[score] for r in results]) * (100 if "accuracy" in score else 1) for results in lists
-            ]
+        for (name, lists), marker in zip(series.items(), "os^D", strict=False):
+            factor = 100 if "accuracy" in score else 1
+            values = [factor * np.array([r.scores[score] for r in results]) for results in lists.values()]
             means = [v.mean() for v in values]
             spread = [
                 [m - v.min() for m, v in zip(means, values)],
                 [v.max() - m for m, v in zip(means, values)],
             ]
-            ax.errorbar(x, means, spread, marker=marker, label=name, capsize=2, ms=4)
+            ax.errorbar(list(lists), means, spread, marker=marker, label=name, capsize=2, ms=4)
         ax.set(xscale="log", xlabel=xlabel, ylabel=label)
-    axes[0].legend()
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(series))
+    return fig
+
+
+def depths(groups, columns=2):
+    """Draw accuracies over lambda, one panel for each named table, the number of layers in colour; panels share axes.
+
+    groups: {name: DataFrame of lambda, n_layers and val_accuracy, a fraction}.
+    """
+    rows = -(-len(groups) // columns)
+    fig, axes = plt.subplots(rows, columns, figsize=(WIDTH, 1.7 * rows + 0.3), sharex=True, sharey=True, squeeze=False)
+    for ax, (name, each) in zip(axes.flat, groups.items(), strict=False):
+        dots = ax.scatter(each["lambda"], 100 * each["val_accuracy"], c=each["n_layers"], cmap="viridis", vmin=3, vmax=9)
+        ax.set_title(name, fontsize=8)
+    for ax in axes.flat[len(groups) :]:
+        ax.axis("off")
+    fig.supxlabel(r"$\lambda$", fontsize=9)
+    fig.supylabel("Validation accuracy / %", fontsize=9)
+    fig.colorbar(dots, ax=axes, label="Layers")
+    return fig
+
+
+def compared(groups, quantities, points=None):
+    """Draw one panel for each quantity, two in a row: the training curves of named lists of results, mean and range.
+
+    points: {quantity: [(update, value), ...]} of others, marked with crosses, accuracies in %.
+    """
+    fig, axes = plt.subplots(-(-len(quantities) // 2), 2, figsize=(WIDTH, 0.95 * len(quantities) + 0.3), sharex=True)
+    for ax, quantity in zip(axes.flat, quantities, strict=True):
+        for color, (name, results) in enumerate(groups.items()):
+            x = np.array(results[0].curves["update"]) / 1000
+            band(ax, x, curve(results, quantity if quantity == "eta" else f"train_{quantity}"), name, f"C{color}")
+        for update, value in (points or {}).get(quantity, ()):
+            ax.plot(update / 1000, value, "x", color="black", label="reported")
+        ax.set_ylabel(LABELS[quantity])
+    for ax in axes[-1]:
+        ax.set_xlabel("Updates / 1000")
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    axes.flat[0].legend(unique.values(), unique.keys(), fontsize=7)
     return fig
 
 
@@ -131,12 +190,12 @@ def overview(networks, trials, sigmas, series):
     networks: {name: results}; trials: DataFrame with columns round, l2, validation_accuracy; sigmas (k,) and
     series {name: [results at each sigma]}.
     """
-    fig, (left, middle, right) = plt.subplots(1, 3, figsize=(WIDTH, 2.2))
+    fig, (left, middle, right) = plt.subplots(1, 3, figsize=(WIDTH, 2.4))
     for name, results in networks.items():
         x = np.array(results[0].curves["update"]) / 1000
         left.plot(x, curve(results, "validation_accuracy").mean(axis=0), label=name)
     left.set(xlabel="Updates / 1000", ylabel="Validation accuracy / %", ylim=(10, None), xlim=(0, x[-1]))
-    for (name, each), marker in zip(trials.groupby("round", sort=False), "os^D", strict=False):
+    for (name, each), marker in zip(trials.groupby("round", sort=False), "os^Dvxp", strict=False):
         middle.plot(each["l2"], 100 * each["validation_accuracy"], marker, ms=3, label=name)
     middle.set(xscale="log", xlabel=r"$\lambda$", ylabel="Validation accuracy / %")
     for (name, lists), marker in zip(series.items(), "os", strict=False):
@@ -147,6 +206,6 @@ def overview(networks, trials, sigmas, series):
             label=name,
         )
     right.set(xscale="log", xlabel=r"$\sigma$", ylabel="Test accuracy / %", ylim=(5, None))
-    for ax in (left, middle, right):
-        ax.legend(fontsize=7)
+    for ax in (left, middle, right):  # above the axes, where no data are
+        ax.legend(fontsize=7, loc="lower center", bbox_to_anchor=(0.45, 1), ncols=2, columnspacing=1, handlelength=1.2)
     return fig

@@ -8,6 +8,8 @@ from itertools import product
 
 import numpy as np
 
+from lib.data import check_choice
+
 METHODS = ("grid", "random", "narrow", "tpe")
 DISTRIBUTIONS = ("uniform", "int_uniform", "log_uniform_values")
 
@@ -45,82 +47,82 @@ def _check(low, high):
 def search(method, space, evaluate, *, trials=None, generation=8, seed=0, goal="maximize"):
     """Try parameter sets of a space; ``evaluate(sets) -> scores`` is called once for each generation of them.
 
-    grid: every combination, in order. random: ``trials`` independent draws; more trials begin with the same draws.
-    narrow: see ``narrowing``; tpe: see ``tpe``; both propose ``generation`` sets at a time, knowing the scores of all
-    before, and take not-a-number for the worst. The sets depend on the arguments and the scores alone, so a search
-    that starts again over stored scores goes on as if it had never stopped.
+    grid: every combination, in order. random: independent draws, all in one generation. narrow: a grid over the one
+    log-uniform parameter, then draws from the range of the best so far. tpe: a tree-structured Parzen estimator,
+    J. Bergstra et al., NeurIPS 2011, as Optuna has it; within a generation the sets without a score count as bad
+    ("constant liar"), which keeps them apart. A score that is not a number is the worst. The sets follow from
+    arguments and scores alone, so a search begun again over stored scores goes on as if it had never stopped.
+    Raises ValueError for a method, domain or number that cannot be.
     """
-    rng = np.random.default_rng(seed)
+    check_choice("method", method, METHODS)
+    for name, domain in space.items():
+        _check_domain(name, domain, method)
+    if (trials is not None) if method == "grid" else min(trials or 0, generation) < 1:
+        raise ValueError(
+            f"method {method} {'takes no trials' if trials else 'needs trials, and a generation of 1 or more'}"
+        )
+    fixed = {name: domain["value"] for name, domain in space.items() if "value" in domain}
+    free = {name: domain for name, domain in space.items() if "value" not in domain}
     if method == "grid":
-        lists = (domain.get("values", [domain.get("value")]) for domain in space.values())
-        evaluate([dict(zip(space, values, strict=True)) for values in product(*lists)])
-    elif method == "random":
-        evaluate([{name: draw(domain, rng) for name, domain in space.items()} for _ in range(trials)])
+        evaluate([fixed | dict(zip(free, v, strict=True)) for v in product(*(d["values"] for d in free.values()))])
     elif method == "narrow":
-        sign = 1 if goal == "maximize" else -1
-        narrowing(space, lambda sets: [sign * score for score in evaluate(sets)], trials, generation, rng)
+        _narrowing(fixed, free, evaluate, trials, generation, np.random.default_rng(seed), goal)
     else:
-        tpe(space, evaluate, trials, generation, seed, goal)
+        _ask_and_tell(method, fixed, free, evaluate, trials, generation, seed, goal)
 
 
-def draw(domain, rng):
-    """Return one value of a domain."""
-    if "value" in domain:
-        return domain["value"]
-    if "values" in domain:
-        return domain["values"][rng.integers(len(domain["values"]))]
-    low, high = domain["min"], domain["max"]
-    if domain["distribution"] == "log_uniform_values":
-        return log_uniform(low, high, 1, rng)[0]
-    return (
-        int(rng.integers(low, high, endpoint=True))
-        if domain["distribution"] == "int_uniform"
-        else float(rng.uniform(low, high))
-    )
+def _check_domain(name, domain, method):
+    words = domain.keys() if isinstance(domain, dict) else ()
+    for word in words:
+        check_choice(f"key of {name}", word, ("value", "values", "distribution", "min", "max"))
+    forms = ({"value"}, {"values"}, {"distribution", "min", "max"})[: 2 if method == "grid" else 3]
+    if words not in forms or not isinstance(domain.get("values", []), list) or domain.get("values") == []:
+        among = " or ".join(", ".join(sorted(form)) for form in forms)
+        raise ValueError(f"{name} needs {among} (values are a list) for method {method}, got {domain}")
+    if "distribution" in domain:
+        check_choice(f"distribution of {name}", how := domain["distribution"], DISTRIBUTIONS)
+        low, high = domain["min"], domain["max"]
+        numbers = {type(low), type(high)} <= ({int} if how == "int_uniform" else {int, float})
+        if not numbers or not low < high or (how == "log_uniform_values" and low <= 0):
+            raise ValueError(f"{name}: impossible range for {how}: min {low!r}, max {high!r}")
 
 
-def narrowing(space, evaluate, trials, generation, rng):
-    """Search one log-uniform parameter: a grid first, then draws from the range of the best so far, round by round."""
-    name = next(name for name, domain in space.items() if "distribution" in domain)
-    fixed = {other: domain["value"] for other, domain in space.items() if other != name}
-    values, scores = [], []
+def _narrowing(fixed, free, evaluate, trials, generation, rng, goal):
+    if [domain.get("distribution") for domain in free.values()] != ["log_uniform_values"]:
+        raise ValueError("method narrow needs one parameter with log_uniform_values, and value for all others")
+    ((name, domain),) = free.items()
+    sign, values, scores = 1 if goal == "maximize" else -1, [], []
     while size := min(generation, trials - len(values)):
-        if values:
-            values += log_uniform(*narrow(values, scores), size, rng)
-        else:
-            values = log_grid(space[name]["min"], space[name]["max"], size)
-        scores += evaluate([fixed | {name: value} for value in values[-size:]])
+        low, high = narrow(values, scores) if values else (domain["min"], domain["max"])
+        values += log_uniform(low, high, size, rng) if values else log_grid(low, high, size)
+        scores += [sign * score for score in evaluate([fixed | {name: value} for value in values[-size:]])]
 
 
-def tpe(space, evaluate, trials, generation, seed, goal):
-    """Search with a tree-structured Parzen estimator, J. Bergstra et al., NeurIPS 2011, as Optuna has it.
-
-    The sets of a generation are proposed one after the other, those without a score counting as bad ("constant liar"),
-    so that they keep apart.
-    """
-    import optuna  # here, because only this search needs it
+def _ask_and_tell(method, fixed, free, evaluate, trials, generation, seed, goal):
+    """Let Optuna propose, "random" or "tpe"."""
+    import optuna  # here, because only these searches need it
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction=goal, sampler=optuna.samplers.TPESampler(seed=seed, constant_liar=True))
-    domains = {name: _optuna(domain) for name, domain in space.items() if "value" not in domain}
-    fixed = {name: domain["value"] for name, domain in space.items() if "value" in domain}
-    while size := min(generation, trials - len(study.trials)):
+    samplers = optuna.samplers
+    sampler = samplers.RandomSampler(seed) if method == "random" else samplers.TPESampler(seed=seed, constant_liar=True)
+    study = optuna.create_study(direction=goal, sampler=sampler)
+    domains = {name: _distribution(domain) for name, domain in free.items()}
+    while size := min(trials if method == "random" else generation, trials - len(study.trials)):
         asked = [study.ask(domains) for _ in range(size)]
-        drawn = [{n: space[n]["values"][v] if "values" in space[n] else v for n, v in t.params.items()} for t in asked]
+        drawn = [{n: free[n]["values"][v] if "values" in free[n] else v for n, v in t.params.items()} for t in asked]
         for trial, score in zip(asked, evaluate([fixed | each for each in drawn]), strict=True):
             if np.isfinite(score):
                 study.tell(trial, score)
-            else:  # a failed trial would be forgotten, a pruned one counts as the worst
+            else:  # a failed trial would be forgotten; a pruned one without a value counts as the worst
                 study.tell(trial, state=optuna.trial.TrialState.PRUNED)
 
 
-def _optuna(domain):
-    """A domain in Optuna's words; values by their number, because Optuna knows no lists."""
+def _distribution(domain):
+    """A domain in Optuna's words: values by their number, as it knows no lists."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if "values" in domain:
         return CategoricalDistribution(range(len(domain["values"])))
-    low, high = domain["min"], domain["max"]
     if domain["distribution"] == "int_uniform":
-        return IntDistribution(low, high)
-    return FloatDistribution(low, high, log=domain["distribution"] == "log_uniform_values")
+        return IntDistribution(domain["min"], domain["max"])
+    return FloatDistribution(domain["min"], domain["max"], log=domain["distribution"] == "log_uniform_values")

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from lib import reproduction
+
 
 def rows(results):
     """Return a DataFrame of one row a run: its settings, its final scores (accuracies as fractions), its key."""
@@ -59,6 +61,40 @@ def difference(a, b, name="test_accuracy"):
 
 #: 97.5 % quantile of Student's t by degrees of freedom, so that SciPy is not needed for nine numbers
 T_975 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
+
+
+def variants(observations, names, heads, reported=True):
+    """Return a table of observations (see reproduction.observe) beside what was reported: one row a variant.
+
+    names: {experiment_id: name in the table}; heads: {quantity: column head}; both choose and order. Cells are mean ±
+    sd over repeats, of a winner's lambda the range of the plateau; accuracies in %. reported: whether the reported
+    numbers are shown; beside numbers from stand-in images they should not be.
+    """
+    known = reproduction.reported()
+    percent = set(known.query("unit == 'fraction'")[["experiment_id", "quantity"]].itertuples(index=False, name=None))
+    known = known.assign(variant="reported", value=known["value"].map(reproduction.number))
+    frame = pd.concat([known, pd.DataFrame(observations)] if reported else [pd.DataFrame(observations)])
+    groups = {key: group["value"] for key, group in frame.groupby(["experiment_id", "variant", "quantity"])}
+    table, previous = [], None
+    for identifier, variant in ((i, v) for i in names for v in ("reported", *reproduction.VARIANTS)):
+        found = {q: groups[identifier, variant, q] for q in heads if (identifier, variant, q) in groups}
+        if found:
+            row = {"": "" if identifier == previous else names[identifier], "Variant": variant}
+            row |= {head: None for head in heads.values()}
+            row |= {heads[q]: _cell(v * (100 if (identifier, q) in percent else 1), q) for q, v in found.items()}
+            table.append(row)
+            previous = identifier
+    return pd.DataFrame(table)
+
+
+def _cell(values, quantity):
+    """The values of one quantity in a table, as a text."""
+    if quantity.endswith("lambda"):
+        low, high = f"{values.min():.2g}", f"{values.max():.2g}"
+        return low if low == high else f"{low} to {high}"
+    digits = 0 if "step_at" in quantity else 2
+    spread = f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
+    return f"{values.mean():.{digits}f}{spread}"
 
 
 def run_times(records):

@@ -6,7 +6,7 @@ import numpy as np
 
 from lib.augment import augment
 from lib.layers import affine_forward
-from lib.losses import LOSSES, l2_gradient, l2_penalty
+from lib.losses import LOSSES, l2_penalty
 from lib.optimizers import pairs, per_trial
 
 CHUNK = 1000  # images evaluated at a time: few enough to stay in the processor's cache
@@ -42,8 +42,8 @@ class History:
 def evaluate(network, images, l2, *, loss="softmax", statistics="average"):
     """Return {"loss", "cost" (nats), "accuracy" (fraction)} over all images, each scalar or (T,), float64.
 
-    images: a splits.Images. loss: a name in losses.LOSSES. statistics: what batch normalisation uses, "average" for the running averages, "set" for
-    the mean and variance of the very images being evaluated (report 002's way).
+    images: a splits.Images. loss: a name in losses.LOSSES. statistics: what batch normalisation uses, "average" for
+    the running averages, "set" for the mean and variance of the very images being evaluated (report 002's way).
     """
     if statistics == "set":
         first = network.layers[0]
@@ -69,25 +69,25 @@ def batches(n, batch_size, rng=None, skip=0):
     """Yield index arrays (batch_size,) without end, an incomplete batch at the end of an epoch left out.
 
     The n images are reshuffled every epoch by rng, or come in their order where rng is None. ``skip`` images are
-    passed over at the start of every epoch.
+    passed over at the start of every epoch. Raises ValueError where an epoch has less than one batch.
     """
+    if n - skip < batch_size:
+        raise ValueError(f"batch_size must be at most the {n - skip} training images of an epoch, got {batch_size}")
     while True:
         order = np.arange(n) if rng is None else rng.permutation(n)
         for start in range(skip, n - batch_size + 1, batch_size):
             yield order[start : start + batch_size]
 
 
-def gradients(network, X, y, l2, *, loss="softmax", rng=None):
-    """Return the gradients of the cost J on one mini-batch, and the cache of its forward pass.
+def gradients(network, X, y, *, loss="softmax", rng=None):
+    """Return the gradients of the loss on one mini-batch, and the cache of its forward pass.
 
-    X (n, d); y (n,); l2 scalar or (T,); rng draws dropout. The gradients are in the shape of ``network.layers``.
+    X (n, d); y (n,); rng draws dropout. The gradients are in the shape of ``network.layers``; the penalty's are added
+    by the optimizer.
     """
     forward, backward = LOSSES[loss]
     scores, cache = network.forward(X, training=True, rng=rng)
-    grads = network.backward(backward(1.0, forward(scores, y)[1]), cache)
-    for layer, grad in zip(network.layers, grads, strict=True):
-        grad["W"] += l2_gradient(layer["W"], l2)
-    return grads, cache
+    return network.backward(backward(1.0, forward(scores, y)[1]), cache), cache
 
 
 class Best:
@@ -154,9 +154,9 @@ def fit(
             log(0)
         for update, (eta, indices) in enumerate(zip(etas, order, strict=False), start=1):
             X = train.batch(indices, out=X, dtype=W.dtype)  # the first makes the buffer that all others use
-            grads, cache = gradients(network, augment(X, recipe, rng), train.labels[indices], l2, loss=loss, rng=rng)
+            grads, cache = gradients(network, augment(X, recipe, rng), train.labels[indices], loss=loss, rng=rng)
             network.update_averages(cache)
-            optimizer.step(network.layers, grads, eta)
+            optimizer.step(network.layers, grads, eta, l2)
             if update % log_every == 0 or update == len(etas):
                 log(update)
                 progress(done + update - history.update[-2])

@@ -24,6 +24,9 @@ BASE = Experiment(
 )
 SHORT = replace(BASE, schedule="cyclical", updates=None, cycles=1)
 
+#: what the quick profile may change: lengths and numbers of images
+QUICK_FIELDS = ("n_train", "sample", "n_s", "updates", "decay_every", "log_every", "cycles")
+
 #: another value of the fields for which ``other`` cannot make one up
 OTHER = {
     "data": "cifar10",
@@ -235,22 +238,24 @@ def test_a_diverged_trial_is_marked_and_can_be_stored(tiny):
 def test_setting(tiny):
     assert setting("full", "standin") == Experiment(data="standin")
     quick = setting("quick", "auto")
-    assert quick.n_train < 45_000 and quick.updates is None and quick.data == "standin"
-    with pytest.raises(ValueError, match="profile must be one of full, quick, got 'fast'"):
-        setting("fast", "auto")
+    assert quick.total_updates < 1000 and quick.n_train < 10_000 and quick.data == "standin"
+    assert quick == replace(setting("full", "auto"), **{name: getattr(quick, name) for name in QUICK_FIELDS})
 
 
-def test_setting_refuses_unknown_data():
-    with pytest.raises(ValueError, match=r"data = 'cifar' .*allowed: auto, cifar10, standin"):
-        setting("quick", "cifar")
+def test_unknown_profiles_and_data_are_refused():
+    with pytest.raises(ValueError, match=r"profile = 'fast', allowed: quick, full"):
+        setting("fast", "standin")
+    for function in (setting, caveat):
+        with pytest.raises(ValueError, match=r"data = 'cifar' .*allowed: auto, cifar10, standin"):
+            function("quick", "cifar")
 
 
-def test_the_caveat_tells_what_is_not_the_real_thing():
-    assert caveat(Experiment()) == ""
-    assert "stand-in" in caveat(Experiment(data="standin")) and "quick" not in caveat(Experiment(data="standin"))
-    assert "stand-in" not in caveat(Experiment(n_train=4000)) and "4000 training images" in caveat(
-        Experiment(n_train=4000)
-    )
+def test_the_caveat_tells_what_is_not_the_real_thing(tiny, monkeypatch):
+    assert "stand-in" in caveat("full", "auto") and "quick" not in caveat("full", "auto")
+    assert "stand-in" in caveat("quick", "auto") and "quick" in caveat("quick", "auto")
+    monkeypatch.setattr(data, "load", lambda name: replace(tiny, name="cifar10"))
+    assert caveat("full", "auto") == "" and "stand-in" not in caveat("quick", "auto")
+    assert "quick" in caveat("quick", "auto")
 
 
 def test_vary():

@@ -6,12 +6,12 @@ import warnings
 import numpy as np
 import pytest
 
-from lib import training
+from lib import gradcheck, training
 from lib.losses import softmax
 from lib.network import create, stack
 from lib.optimizers import SGD
 from lib.schedules import triangular
-from lib.training import batches, evaluate, fit, gradients
+from lib.training import batches, evaluate, fit
 
 NINE_LAYERS = (50, 30, 20, 20, 10, 10, 10, 10)
 
@@ -154,8 +154,9 @@ def test_an_update_goes_down_the_gradient_by_eta(parts, batch_norm):
     l2, eta = 0.02, 1e-5  # the lowest rate, where the schedule starts
     network, before = (new(batch_norm=batch_norm, dtype=np.float64) for _ in range(2))
     train(network, parts, updates=1, l2=l2, batch_size=len(parts.train))
-    grads, cache = gradients(before, parts.train.batch(slice(None), dtype=np.float64), parts.train.labels, l2)
-    before.update_averages(cache)
+    X, y = parts.train.batch(slice(None), dtype=np.float64), parts.train.labels
+    grads = gradcheck.gradients(before, X, y, l2)
+    before.update_averages(before.forward(X, training=True)[1])
     for layer, old, grad in zip(network.layers, before.layers, grads, strict=True):
         for name in layer:
             np.testing.assert_allclose((layer[name] - old[name]) / -eta, grad[name], rtol=1e-6, atol=1e-9)
@@ -170,7 +171,7 @@ def test_nine_layers_along_a_random_direction(parts, batch_norm):
     rng = np.random.default_rng(8)
     network = new(8, hidden=NINE_LAYERS, batch_norm=batch_norm, dtype=np.float64)
     X, y, l2, h = parts.train.batch(slice(0, 60), dtype=np.float64), parts.train.labels[:60], 0.005, 1e-6
-    grads, _ = gradients(network, X, y, l2)
+    grads = gradcheck.gradients(network, X, y, l2)
     direction = [{name: rng.standard_normal(a.shape) for name, a in layer.items()} for layer in network.layers]
     length = np.sqrt(sum(np.sum(v * v) for part in direction for v in part.values()))
     slope = sum(np.sum(g[name] * v[name]) for g, v in zip(grads, direction, strict=True) for name in g) / length

@@ -6,6 +6,7 @@ its own output what the report needs, so papermill keeps it and labels resolve a
 
 import base64
 import io
+import math
 import os
 import re
 import tempfile
@@ -18,6 +19,9 @@ from IPython.display import display
 FIGURES = Path(__file__).parents[2] / "figures"
 
 TITLES = {"fig": "Figure", "tbl": "Table"}
+
+#: The type of the output that carries recorded numbers
+RECORD = "application/vnd.cifar10-workbook.record+json"
 
 _notice = ""  # state of the kernel: one notebook, one notice
 
@@ -88,6 +92,22 @@ def say(text):
         text: the Markdown.
     """
     display({"text/markdown": text, "text/plain": text}, raw=True)
+
+
+def record(**numbers):
+    """Show numbers and hand them to the sweep that runs this notebook; they do not enter the report.
+
+    Arguments:
+        numbers: name to number; one that is infinite or not a number says that the run diverged.
+
+    Raises:
+        TypeError: a value is no number.
+    """
+    values = {name: v.item() if hasattr(v, "item") else v for name, v in numbers.items()}
+    if wrong := [name for name, v in values.items() if not isinstance(v, (int, float))]:
+        raise TypeError(f"record takes numbers, not {wrong[0]}={numbers[wrong[0]]!r}")
+    values = {name: v if math.isfinite(v) else None for name, v in values.items()}  # JSON knows no other numbers
+    display({RECORD: values, "text/plain": ", ".join(f"{n} = {v}" for n, v in values.items())}, raw=True)
 
 
 def notice(text):
