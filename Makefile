@@ -33,15 +33,15 @@ report: reports/report.pdf ## run the notebooks and build reports/report.pdf and
 lab: $(READY) ## open the notebooks in JupyterLab
 	$(PY) -m jupyter lab notebooks
 
-sweep: $(READY) ## run the sweep that a file describes: make sweep SWEEP=notebooks/sweeps/lambda.yaml
+sweep: $(READY) ## run a sweep, SWEEP=notebooks/sweeps/lambda.yaml for one; again goes on where it stopped
 	@$(PY) -m lib.sweep $(SWEEP)
 
-scheduler: $(READY) ## start what shares work among machines; on others HOST must name this one
+scheduler: $(READY) ## start what shares work among machines; HOST=its address for others than this one
 	$(PY) -m dask scheduler --host $(HOST) --port 8786
 
 # A worker ends with its scheduler; the loop brings it back. The nanny that watches over a worker imports lib for what
 # it sets in the environment: without, a worker trains 2.5 times slower, and may round otherwise than the other machines.
-workers: $(READY) ## work for a scheduler, one process a core: make workers SCHEDULER=tcp://HOST:8786
+workers: $(READY) ## work for the scheduler SCHEDULER=tcp://HOST:8786, one process a core
 	@test '$(SCHEDULER)' || { echo "say whose: make workers SCHEDULER=tcp://HOST:8786" >&2; exit 2; }
 	while :; do $(PY) -m dask worker $(SCHEDULER) --nworkers $(WORKERS) --nthreads 1 --preload-nanny lib \
 		--no-dashboard --death-timeout 60; sleep 5; done

@@ -92,7 +92,7 @@ def run(experiments):
     """
     start, keys = time.perf_counter(), [key(e) for e in experiments]
     wanted = dict(zip(keys, experiments, strict=True))
-    stale = sum(map(store.is_stale, wanted))
+    stale = sum(store.is_stale(k) for k in wanted if not (store.RESULTS / f"{k}.json").exists())
     progress = Progress(len(wanted), "runs")
     with progress.bar:
         found = dict(outcomes(wanted, progress))
@@ -127,7 +127,7 @@ def outcomes(wanted, progress):
         else:
             missing.append(experiment)
     jobs = {}
-    for experiments in passes(missing, sum(connect().nthreads().values())) if missing else ():
+    for experiments in passes(missing, sum(connect().nthreads().values()) or 1) if missing else ():
         version = {"lib/": code_version(), "data": data.load(experiments[0].data).fingerprint}
         jobs[tuple(map(key, experiments))] = [asdict(e) for e in experiments], version
     for keys, outcome in spread(_pass, jobs, progress) if jobs else ():
@@ -248,7 +248,7 @@ def _outcome(future):
         raise Interrupted("the scheduler is gone")
     error = future.exception()
     if isinstance(error, (ClusterError, ImportError, data.DataError)):
-        raise ClusterError(f"{error.__notes__[0]}: {error}")
+        raise ClusterError(f"{error.__notes__[-1]}: {error}")
     return future.result() if error is None else error.with_traceback(future.traceback())
 
 

@@ -122,7 +122,7 @@ def grid_of_losses(groups, columns):
 def final_scores(series, xlabel):
     """Draw final losses and test accuracy of named rows of result lists over x, on a logarithmic x axis.
 
-    series: {name: {x: results}}.
+    series: {name: {x: results}}. Losses above 4 nats lie outside the panels.
     """
     names = {
         "train_loss": "Training loss / nats",
@@ -141,6 +141,8 @@ def final_scores(series, xlabel):
             ]
             ax.errorbar(list(lists), means, spread, marker=marker, label=name, capsize=2, ms=4)
         ax.set(xscale="log", xlabel=xlabel, ylabel=label)
+        if "loss" in score:
+            ax.set_ylim(top=min(ax.get_ylim()[1], 4))  # a diverged net would hide all others
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(series))
     return fig
 
@@ -153,12 +155,16 @@ def depths(groups, columns=2):
     rows = -(-len(groups) // columns)
     fig, axes = plt.subplots(rows, columns, figsize=(WIDTH, 1.7 * rows + 0.3), sharex=True, sharey=True, squeeze=False)
     for ax, (name, each) in zip(axes.flat, groups.items(), strict=False):
-        dots = ax.scatter(each["lambda"], 100 * each["val_accuracy"], c=each["n_layers"], cmap="viridis", vmin=3, vmax=9)
+        dots = ax.scatter(
+            each["lambda"], 100 * each["val_accuracy"], c=each["n_layers"], cmap="viridis", vmin=3, vmax=9
+        )
         ax.set_title(name, fontsize=8)
     for ax in axes.flat[len(groups) :]:
         ax.axis("off")
-    fig.supxlabel(r"$\lambda$", fontsize=9)
-    fig.supylabel("Validation accuracy / %", fontsize=9)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("Validation accuracy / %")
+    for ax in axes[-1]:
+        ax.set_xlabel(r"$\lambda$")
     fig.colorbar(dots, ax=axes, label="Layers")
     return fig
 
@@ -203,9 +209,28 @@ def overview(networks, trials, sigmas, series):
             sigmas,
             [100 * np.mean([r.scores["test_accuracy"] for r in runs]) for runs in lists],
             marker + "-",
+            ms=4,
             label=name,
         )
     right.set(xscale="log", xlabel=r"$\sigma$", ylabel="Test accuracy / %", ylim=(5, None))
     for ax in (left, middle, right):  # above the axes, where no data are
         ax.legend(fontsize=7, loc="lower center", bbox_to_anchor=(0.45, 1), ncols=2, columnspacing=1, handlelength=1.2)
+    return fig
+
+
+def agreement(rows):
+    """Draw reproduced over reported accuracies in %, with two standard deviations, by variant; rows of ``compare``."""
+    accuracies = rows[rows["quantity"].str.contains("accuracy") & ~rows["quantity"].str.contains("bn_minus")]
+    fig, ax = plt.subplots(figsize=(WIDTH, 3.2))
+    for variant, marker, color in (("stated", "o", "C0"), ("coded", "s", "C1")):
+        each = accuracies[accuracies["variant"] == variant]
+        scale = np.where(each["unit"].str.startswith("%"), 1, 100)
+        reported, bars = each["reported"].astype(float) * scale, 2 * each["sd"].fillna(0) * scale
+        ax.errorbar(
+            reported, each["mean"] * scale, bars, fmt=marker, color=color, ms=3.5, lw=0.8, label=f"as {variant}"
+        )
+    limits = ax.get_ylim()
+    ax.plot(limits, limits, color="grey", lw=0.8, zorder=0)
+    ax.set(xlabel="Reported accuracy / %", ylabel="Reproduced accuracy / %")
+    ax.legend(loc="upper left")
     return fig

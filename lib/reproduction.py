@@ -5,8 +5,8 @@ course asks). Notebooks ``observe`` their results and ``keep`` the numbers; the 
 
 The verdict follows a rule settled before looking. A number of a variant agrees with the reported one
 
-- if it is an accuracy: when they differ by at most 1 point, or 2.5 for nets of nine layers without batch norm and for
-  the winners of searches, or two standard deviations over repeats where that is more;
+- if it is an accuracy: when they differ by at most 1 point, or 2.5 for nets of nine layers without batch norm, for
+  the winners and single trials of searches and for gains, or two standard deviations over repeats where that is more;
 - if it is read off a plot or a loss: by at most the reading error (0.03 nats unless the report's row says otherwise)
   plus two standard deviations over repeats;
 - if it is a gradient error or sum: when it is at most ten times the reported one and not below a thousandth of it,
@@ -30,10 +30,11 @@ REPORTED = REPORTS / "reported.csv"
 REASONS = REPORTS / "reasons.csv"
 KEPT = REPORTS / "reproduced"
 VARIANTS = ("stated", "coded", "assigned")
+VERDICTS = ("match", "explained", "differs", "not comparable")
 
 
 def reported():
-    """Return the reported numbers, one row each: report, experiment_id, section, quantity, value (str), unit, config."""
+    """Return the reported numbers, one row each: report, experiment_id, section, quantity, value, unit, config, texts."""
     return pd.read_csv(REPORTED, dtype=str)
 
 
@@ -130,6 +131,27 @@ def kept():
     return pd.concat([pd.read_csv(file) for file in files], ignore_index=True)
 
 
+def keep_effects(section, effects):
+    """Write the effects of a notebook to reports/reproduced/effects/<section>.csv.
+
+    effects: a list of (name, the reports' claim, (mean, half-width), n), the mean difference and the half-width of
+    its 95 % confidence interval in points of test accuracy, as ``tables.difference`` returns them, over n paired seeds.
+    """
+    rows = [
+        {"effect": name, "claim": claim, "difference": mean, "half": half, "n": n, "section": section}
+        for name, claim, (mean, half), n in effects
+    ]
+    write(KEPT / "effects" / f"{section}.csv", pd.DataFrame(rows).to_csv(index=False))
+
+
+def effects():
+    """Return the effects of all notebooks: effect, claim, measured (text), n, holds ("yes" or "open"), section."""
+    frame = pd.concat([pd.read_csv(file) for file in sorted((KEPT / "effects").glob("*.csv"))], ignore_index=True)
+    frame["measured"] = [f"{d:+.2f} ± {h:.2f}" for d, h in zip(frame["difference"], frame["half"], strict=True)]
+    frame["holds"] = ["yes" if abs(d) > h else "open" for d, h in zip(frame["difference"], frame["half"], strict=True)]
+    return frame[["effect", "claim", "measured", "n", "holds", "section"]]
+
+
 def compare(observations):
     """Return one row for each reported number and variant, in the order of reported.csv.
 
@@ -158,6 +180,43 @@ def compare(observations):
     return pd.DataFrame(rows)
 
 
+def table(rows):
+    """Return the rows of ``compare`` as a table for readers: one line a number, one column a variant."""
+    settings = rows["quantity"].isin(["lambda", "n_layers"])
+    lines = []
+    for (experiment, quantity), group in rows[~settings].groupby(["experiment_id", "quantity"], sort=False):
+        cells = {row.variant: _cell(row) for row in group.itertuples()}
+        lines.append(
+            {"Experiment": experiment, "Quantity": quantity.removesuffix("_fig").replace("_", " ")}
+            | {"Reported": f"{number(group['reported'].iloc[0]):.4g}"}
+            | {variant.capitalize(): cells.get(variant, "–") for variant in VARIANTS}
+            | {"Verdict": group["verdict"].iloc[0]}
+        )
+    return pd.DataFrame(lines)
+
+
+def _cell(row):
+    """Mean ± standard deviation (n), to four digits."""
+    spread = f" ± {row.sd:.2g}" if row.n > 1 and row.sd > 0 else ""
+    return f"{row.mean:.4g}{spread} ({row.n})"
+
+
+def reasons(rows):
+    """Return a table of the numbers that do not match as stated: experiment, quantities, verdict, reason."""
+    numbers = rows.drop_duplicates(["experiment_id", "quantity"]).query("verdict != 'match'")
+    grouped = (
+        numbers.groupby(["verdict", "reason", "experiment_id"], sort=False)["quantity"].agg(", ".join).reset_index()
+    )
+    merged = grouped.groupby(["verdict", "reason"], sort=False).agg(
+        Experiments=("experiment_id", lambda ids: ", ".join(dict.fromkeys(ids))),
+        Numbers=("quantity", lambda q: sum(len(x.split(", ")) for x in q)),
+    )
+    merged = merged.reset_index().rename(columns={"verdict": "Verdict", "reason": "Reason"})
+    return merged[["Verdict", "Experiments", "Numbers", "Reason"]].sort_values(
+        "Verdict", key=lambda column: column.map(VERDICTS.index), kind="stable"
+    )
+
+
 def number(value):
     """Return a reported value as a float; "almost 10" is 10."""
     return float(re.search(r"[-+.\deE]*\d", value).group())
@@ -183,7 +242,7 @@ def agrees(row, values):
     if re.search(r"gradient_error|error_vs|^epsilon|^sum_g", quantity):
         size, here = abs(value), np.abs(values).max()
         return bool((size < 1e-12 and here < 1e-12) or size / 1000 <= here <= 10 * size)
-    if "accuracy" in quantity and not quantity.endswith("_fig") or quantity.startswith("gain"):
+    if ("accuracy" in quantity and not quantity.endswith("_fig")) or quantity.startswith("gain"):
         loose = "9L-NOBN" in row.experiment_id or re.search(r"^rank|^bn_minus|^gain|TPE", quantity + row.experiment_id)
         return bool(abs(mean - value) <= max(percent * (2.5 if loose else 1.0), spread))
     if "loss" in quantity or quantity.endswith("_fig"):

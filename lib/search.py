@@ -72,18 +72,18 @@ def search(method, space, evaluate, *, trials=None, generation=8, seed=0, goal="
 
 
 def _check_domain(name, domain, method):
-    words = domain.keys() if isinstance(domain, dict) else ()
+    forms = [{"value"}, {"values"}, {"distribution", "min", "max"}][: 2 if method == "grid" else 3]
+    words = list(domain) if isinstance(domain, dict) else []
     for word in words:
         check_choice(f"key of {name}", word, ("value", "values", "distribution", "min", "max"))
-    forms = ({"value"}, {"values"}, {"distribution", "min", "max"})[: 2 if method == "grid" else 3]
-    if words not in forms or not isinstance(domain.get("values", []), list) or domain.get("values") == []:
-        among = " or ".join(", ".join(sorted(form)) for form in forms)
-        raise ValueError(f"{name} needs {among} (values are a list) for method {method}, got {domain}")
-    if "distribution" in domain:
+    if set(words) not in forms or not isinstance(domain.get("values", [1]), list) or not domain.get("values", [1]):
+        raise ValueError(
+            f"{name} needs value, or a list of values{', or distribution, min and max' * (len(forms) > 2)}"
+        )
+    if "distribution" in words:
         check_choice(f"distribution of {name}", how := domain["distribution"], DISTRIBUTIONS)
-        low, high = domain["min"], domain["max"]
-        numbers = {type(low), type(high)} <= ({int} if how == "int_uniform" else {int, float})
-        if not numbers or not low < high or (how == "log_uniform_values" and low <= 0):
+        low, high, log = domain["min"], domain["max"], how == "log_uniform_values"
+        if not {type(low), type(high)} <= {int, float} or not low < high or (log and low <= 0):
             raise ValueError(f"{name}: impossible range for {how}: min {low!r}, max {high!r}")
 
 
@@ -106,23 +106,21 @@ def _ask_and_tell(method, fixed, free, evaluate, trials, generation, seed, goal)
     samplers = optuna.samplers
     sampler = samplers.RandomSampler(seed) if method == "random" else samplers.TPESampler(seed=seed, constant_liar=True)
     study = optuna.create_study(direction=goal, sampler=sampler)
-    domains = {name: _distribution(domain) for name, domain in free.items()}
     while size := min(trials if method == "random" else generation, trials - len(study.trials)):
-        asked = [study.ask(domains) for _ in range(size)]
-        drawn = [{n: free[n]["values"][v] if "values" in free[n] else v for n, v in t.params.items()} for t in asked]
-        for trial, score in zip(asked, evaluate([fixed | each for each in drawn]), strict=True):
+        asked = {
+            t: fixed | {name: _suggest(t, name, free[name]) for name in free}
+            for t in (study.ask() for _ in range(size))
+        }
+        for trial, score in zip(asked, evaluate(list(asked.values())), strict=True):
             if np.isfinite(score):
                 study.tell(trial, score)
             else:  # a failed trial would be forgotten; a pruned one without a value counts as the worst
                 study.tell(trial, state=optuna.trial.TrialState.PRUNED)
 
 
-def _distribution(domain):
-    """A domain in Optuna's words: values by their number, as it knows no lists."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    if "values" in domain:
-        return CategoricalDistribution(range(len(domain["values"])))
+def _suggest(trial, name, domain):
+    if "values" in domain:  # by their number, because Optuna knows no lists
+        return domain["values"][trial.suggest_categorical(name, range(len(domain["values"])))]
     if domain["distribution"] == "int_uniform":
-        return IntDistribution(domain["min"], domain["max"])
-    return FloatDistribution(domain["min"], domain["max"], log=domain["distribution"] == "log_uniform_values")
+        return trial.suggest_int(name, domain["min"], domain["max"])
+    return trial.suggest_float(name, domain["min"], domain["max"], log=domain["distribution"] == "log_uniform_values")

@@ -17,6 +17,7 @@ import re
 import sys
 import time
 from dataclasses import dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -96,22 +97,21 @@ def load(path):
 
 
 class Experiments:
-    """``run: experiment``: the parameters are the fields of Experiment and ``profile``; ``data`` may be "auto"."""
+    """``run: experiment``: the parameters are ``profile`` and the fields of Experiment; ``data`` may be "auto"."""
 
     key, outcomes = staticmethod(experiments.key), staticmethod(engine.outcomes)
 
     @staticmethod
     def make(parameters):
-        """Return the Experiment. Raises ValueError."""
-        names = [f.name for f in fields(experiments.Experiment)]
-        for name in parameters:
-            data.check_choice("parameter", name, ["profile", *names])
-        values = {"data": "auto"} | {name: value for name, value in parameters.items() if name != "profile"}
+        """Return the Experiment. Raises ValueError, TypeError."""
+        values = {"profile": "full", "data": "auto"} | parameters
+        for name in values:
+            data.check_choice("parameter", name, ["profile", *(f.name for f in fields(experiments.Experiment))])
+        values["data"], profile = _data_name(values["data"]), values.pop("profile")
         try:
-            experiment = experiments.Experiment(**values | {"data": data.load(values["data"]).name})
+            return experiments.profiled(experiments.Experiment(**values), profile)
         except TypeError as error:
             raise SweepError(f"{parameters}: {error}") from None
-        return experiments.profiled(experiment, parameters.get("profile", "full"))
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,11 @@ class Notebook:
     folder: Path
 
     def make(self, parameters):
-        """Return the parameters as the notebook takes them. Raises ReportError."""
-        from lib.report.execute import check_parameters  # papermill takes a second to import
+        """Return all parameters as the notebook takes them. Raises ReportError."""
+        from lib.report.execute import check_parameters, defaults  # papermill takes a second to import
 
-        return check_parameters(ROOT / self.path, parameters)
+        values = defaults(ROOT / self.path) | check_parameters(ROOT / self.path, parameters)
+        return values | ({"data": _data_name(values["data"])} if "data" in values else {})
 
     def key(self, parameters):
         """Return the name of the executed copy."""
@@ -136,12 +137,12 @@ class Notebook:
         stored = {k: result for k, parameters in wanted.items() if (result := self._stored(k, parameters))}
         for k, result in stored.items():
             yield k, progress.note(result, loaded=True)
-        jobs = {k: (self.path, p, versions(self.path, p)) for k, p in wanted.items() if k not in stored}
+        jobs = {k: (self.path, p, versions(self.path, p), k) for k, p in wanted.items() if k not in stored}
         for k, outcome in engine.spread(execute, jobs, progress) if jobs else ():
             if not isinstance(outcome, Exception):
                 text, error = outcome
                 store.write(self.folder / ("failed" if error else "") / f"{k}.ipynb", text)
-                outcome = engine.RunError(error.format(k)) if error else self._stored(k, wanted[k])
+                outcome = engine.RunError(error) if error else self._stored(k, wanted[k])
             yield k, progress.note(outcome)
 
     def _stored(self, k, parameters):
@@ -158,17 +159,25 @@ class Notebook:
 def versions(notebook, parameters):
     """Return hashes of a notebook's code, lib/ and the data, as the files are now: a kernel reads them anew."""
     cells = json.loads((ROOT / notebook).read_text())["cells"]
-    code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
     package = [path.read_text() for path in sorted((ROOT / "lib").rglob("*.py"))]
-    fingerprint = data.load(parameters.get("data", "auto")).fingerprint
-    return {"notebook": _hash(code), "lib/": _hash(package), "data": fingerprint}
+    return {
+        "notebook": _hash([cell["source"] for cell in cells if cell["cell_type"] == "code"]),
+        "lib/": _hash(package),
+        "data": data.load(parameters["data"]).fingerprint if "data" in parameters else None,
+    }
+
+
+@cache
+def _data_name(name):
+    """What "auto" stands for: the same for all runs, and said once."""
+    return data.load(name).name
 
 
 def _hash(content):
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def execute(notebook, parameters, version, report):
+def execute(notebook, parameters, version, k, report):
     """Execute a notebook on a worker; return the text of its executed copy, and its error or None."""
     from lib.report.execute import execute
 
@@ -178,7 +187,7 @@ def execute(notebook, parameters, version, report):
     os.environ["SCHEDULER"] = "inproc"
     start, error = time.perf_counter(), None
     with TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
-        out = Path(folder) / "{}.ipynb"  # the driver fills in the key
+        out = Path(folder) / f"{k}.ipynb"
         try:
             execute(ROOT / notebook, out, parameters)
         except ReportError as failure:

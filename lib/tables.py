@@ -79,7 +79,8 @@ def variants(observations, names, heads, reported=True):
     for identifier, variant in ((i, v) for i in names for v in ("reported", *reproduction.VARIANTS)):
         found = {q: groups[identifier, variant, q] for q in heads if (identifier, variant, q) in groups}
         if found:
-            row = {"": "" if identifier == previous else names[identifier], "Variant": variant}
+            name = "" if identifier == previous else names[identifier].replace(" ", "\u00a0")  # cells of one line
+            row = {"": name, "Variant": variant}
             row |= {head: None for head in heads.values()}
             row |= {heads[q]: _cell(v * (100 if (identifier, q) in percent else 1), q) for q, v in found.items()}
             table.append(row)
@@ -88,13 +89,13 @@ def variants(observations, names, heads, reported=True):
 
 
 def _cell(values, quantity):
-    """The values of one quantity in a table, as a text."""
+    """The values of one quantity in a table, as a text of one line."""
     if quantity.endswith("lambda"):
         low, high = f"{values.min():.2g}", f"{values.max():.2g}"
-        return low if low == high else f"{low} to {high}"
-    digits = 0 if "step_at" in quantity else 2
-    spread = f" ± {values.std(ddof=1):.{digits}f}" if len(values) > 1 else ""
-    return f"{values.mean():.{digits}f}{spread}"
+        return low if low == high else f"{low}\u00a0to\u00a0{high}"
+    style = ".0f" if "step_at" in quantity else ".2f" if values.abs().max() < 1e4 else ".0e"
+    spread = f"\u00a0±\u00a0{values.std(ddof=1):{style}}" if len(values) > 1 else ""
+    return f"{values.mean():{style}}{spread}"
 
 
 def run_times(records):

@@ -232,6 +232,56 @@ def test_a_diverged_trial_is_marked_and_can_be_stored(tiny):
     assert math.isnan(store.load("0-0")["scores"]["train_loss"])
 
 
+#: what a field needs to make a difference, and its other value if not the usual one
+NEEDS = {name: ({"batch_norm": True}, None) for name in FIELDS if name.startswith("bn_")} | {
+    "momentum": ({"optimizer": "momentum"}, None),
+    "eta_decay": ({"schedule": "exponential", "decay_every": 3}, None),
+    "decay_every": ({"schedule": "exponential", "decay_every": 3}, None),
+    "cycles": ({"schedule": "cyclical", "updates": None, "cycles": 1}, 2),
+    "n_s": ({"schedule": "cyclical", "updates": None, "cycles": 1}, None),
+    "eta_min": ({"schedule": "cyclical", "updates": None, "cycles": 1}, None),
+    "skip": ({}, 800),
+    "keep_best": ({"updates": 40, "eta_max": 0.5}, None),
+    "diverged_factor": ({"eta_max": 1.0}, 2.0),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in FIELDS if name != "data"])
+def test_every_field_changes_the_record(tiny, name):
+    """None is ignored: what determines a run is a field, and what is a field determines it."""
+    needs, value = NEEDS.get(name, ({}, None))
+    base = replace(BASE, **needs)
+    changed = replace(base, **{name: other(name) if value is None else value})
+    assert experiments.train([changed]) != experiments.train([base])
+
+
+def test_the_best_weights_are_those_of_the_best_log_point(tiny):
+    (record,) = experiments.train([replace(BASE, keep_best=True, updates=40, eta_max=0.5)])
+    logged = record["curves"]["validation_accuracy"][1:]
+    assert record["scores"]["validation_accuracy"] == max(logged) > logged[-1]
+
+
+def test_stages_go_on_from_each_other(tiny):
+    """Two stages of the same rate are one of twice the length."""
+    pair, longer = replace(BASE, stages=((0.1, 0.005),) * 2), replace(BASE, updates=24, eta_max=0.1, l2=0.005)
+    assert pair.total_updates == longer.total_updates == 24
+    (a,), (b,) = experiments.train([pair]), experiments.train([longer])
+    assert a["scores"] == b["scores"] and a["curves"]["update"] == [0, 5, 10, 12, 17, 22, 24]
+    (c,) = experiments.train([replace(BASE, stages=((0.1, 0.01), (0.01, 0.0)))])
+    assert c["curves"]["eta"] == [0.1] * 4 + [0.01] * 3
+    assert c["curves"]["train_cost"][-1] == c["curves"]["train_loss"][-1]  # the second has no penalty
+
+
+def test_half_the_penalty_is_the_penalty_of_half_lambda(tiny):
+    (a,), (b,) = (experiments.train([e]) for e in (replace(SHORT, l2=0.2, l2_half=True), replace(SHORT, l2=0.1)))
+    assert a == b
+
+
+def test_divergence_by_a_factor(tiny):
+    loud = replace(BASE, eta_max=1.0)
+    assert [experiments.train([e])[0]["diverged"] for e in (loud, replace(loud, diverged_factor=2.0))] == [False, True]
+
+
 # Settings
 
 

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from lib import gradcheck, training
-from lib.losses import softmax
+from lib.augment import augment
+from lib.layers import dropout_backward, dropout_forward
+from lib.losses import LOSSES
 from lib.network import create, stack
-from lib.optimizers import SGD
-from lib.schedules import triangular
+from lib.optimizers import SGD, AdaGrad, Adam, Momentum
+from lib.schedules import exponential, linear, triangular
 from lib.training import batches, evaluate, fit
 
 NINE_LAYERS = (50, 30, 20, 20, 10, 10, 10, 10)
@@ -165,27 +167,147 @@ def test_an_update_goes_down_the_gradient_by_eta(parts, batch_norm):
             np.testing.assert_allclose(now[name], by_hand[name], rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("batch_norm", [False, True], ids=["no BN", "BN"])
-def test_nine_layers_along_a_random_direction(parts, batch_norm):
+SWITCHES = {
+    "plain": {},
+    "BN": {"batch_norm": True},
+    "BN after ReLU": {"batch_norm": True, "after_relu": True},
+    "dropout": {"drop_rate": 0.3},
+    "BN and dropout": {"batch_norm": True, "drop_rate": 0.3},
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("switches", SWITCHES.values(), ids=SWITCHES)
+def test_nine_layers_along_a_random_direction(parts, switches, loss):
     """At the real input size, (J(x + h v) - J(x - h v)) / 2h for a random unit vector v is the gradient times v."""
     rng = np.random.default_rng(8)
-    network = new(8, hidden=NINE_LAYERS, batch_norm=batch_norm, dtype=np.float64)
-    X, y, l2, h = parts.train.batch(slice(0, 60), dtype=np.float64), parts.train.labels[:60], 0.005, 1e-6
-    grads = gradcheck.gradients(network, X, y, l2)
-    direction = [{name: rng.standard_normal(a.shape) for name, a in layer.items()} for layer in network.layers]
-    length = np.sqrt(sum(np.sum(v * v) for part in direction for v in part.values()))
-    slope = sum(np.sum(g[name] * v[name]) for g, v in zip(grads, direction, strict=True) for name in g) / length
+    network, moved = (new(8, hidden=NINE_LAYERS, bias_std=0.1, dtype=np.float64, **switches) for _ in range(2))
+    X, y, h = parts.train.batch(slice(0, 60), dtype=np.float64), parts.train.labels[:60], 1e-6
+    grads, _ = training.gradients(network, X, y, loss=loss, rng=np.random.default_rng(1))
+    v = {name: rng.standard_normal(array.shape) for name, array in arrays(network).items()}
+    length = np.sqrt(sum(np.sum(part * part) for part in v.values()))
+    slope = (
+        sum(np.sum(g * v[f"layers{i}.{name}"]) for i, layer in enumerate(grads) for name, g in layer.items()) / length
+    )
 
-    def cost_at(step):
-        moved = new(8, hidden=NINE_LAYERS, batch_norm=batch_norm, dtype=np.float64)
-        for layer, v in zip(moved.layers, direction, strict=True):
+    def loss_at(step):
+        for i, layer in enumerate(moved.layers):
             for name in layer:
-                layer[name] += step * v[name] / length
-        S, _ = moved.forward(X, training=True)
-        penalty = l2 * sum(np.sum(W**2) for W in moved.weights)
-        return penalty - np.mean(np.log(softmax(S)[np.arange(60), y]))
+                layer[name] = network.layers[i][name] + step / length * v[f"layers{i}.{name}"]
+        S, _ = moved.forward(X, training=True, rng=np.random.default_rng(1))  # the same units dropped
+        return LOSSES[loss][0](S, y)[0]
 
-    assert (cost_at(h) - cost_at(-h)) / (2 * h) == pytest.approx(slope, rel=1e-6)
+    assert abs(slope) > 1e-4
+    assert (loss_at(h) - loss_at(-h)) / (2 * h) == pytest.approx(slope, rel=1e-5)
+
+
+@pytest.mark.parametrize("forward, backward", LOSSES.values(), ids=LOSSES)
+def test_losses_against_differences(forward, backward):
+    rng = np.random.default_rng(0)
+    S, y, upstream, h = 2 * rng.standard_normal((2, 5, 10)), rng.integers(0, 10, 5), np.array([1.5, -2.0]), 1e-6
+    analytic = backward(upstream, forward(S, y)[1])
+    for index in np.ndindex(S.shape):
+        step = np.zeros_like(S)
+        step[index] = h
+        numeric = np.sum(upstream * (forward(S + step, y)[0] - forward(S - step, y)[0])) / (2 * h)
+        assert numeric == pytest.approx(analytic[index], rel=1e-6, abs=1e-8)
+
+
+def test_other_losses_by_hand():
+    """Hinge: margins 2 - 1 + 1 = 2 and 0.5 - 1 + 1 = 0.5. Sigmoid of 0 and ln 3: 1/2 and 3/4, mean over the classes."""
+    assert LOSSES["hinge"][0](np.array([[1.0, 2.0, 0.5]]), np.array([0]))[0] == 2.5
+    loss, _ = LOSSES["sigmoid"][0](np.array([[0.0, np.log(3)]]), np.array([1]))
+    assert loss == pytest.approx(-(np.log(1 / 2) + np.log(3 / 4)) / 2)
+    assert np.isfinite(LOSSES["sigmoid"][0](np.array([[1e4, -1e4]]), np.array([1]))[0])
+
+
+# Optimizers, schedules, initial weights
+
+
+def steps(optimizer, *grads, l2=0.0):
+    """Return what becomes of a weight of 1 by these gradients at a rate of 0.1; a bias takes the same ones."""
+    parameters, seen = [{"W": np.ones((1, 1)), "b": np.ones(1)}], []
+    for g in grads:
+        optimizer.step(parameters, [{"W": np.full((1, 1), g), "b": np.full(1, g)}], 0.1, l2)
+        seen.append(parameters[0]["W"].item())
+    return seen, parameters[0]["b"].item()
+
+
+BY_HAND = {
+    "SGD": (SGD, [1 - 0.2, 0.8 - 0.1]),
+    "momentum": (lambda: Momentum(0.5), [1 - 0.2, 0.8 - (0.5 * 0.2 + 0.1)]),
+    "Nesterov": (lambda: Momentum(0.5, nesterov=True), [1 - (0.5 * 0.2 + 0.2), 0.7 - (0.5 * 0.2 + 0.1)]),
+    "AdaGrad": (lambda: AdaGrad(5), [1 - 0.1 * 2 / 9**0.5, 1 - 0.2 / 3 - 0.1 / 10**0.5]),
+    # m = 0.2, v = 0.4, then m = 0.28, v = 0.56, over 1 - 0.9^t and 1 - 0.9^t; eps = 1 outside the root
+    "Adam": (
+        lambda: Adam(0.9, 0.9, eps=1),
+        [1 - 0.1 * 2 / (4**0.5 + 1), 1 - 0.2 / 3 - 0.1 * (0.28 / 0.19) / ((0.46 / 0.19) ** 0.5 + 1)],
+    ),
+}
+
+
+@pytest.mark.parametrize("make, wanted", BY_HAND.values(), ids=BY_HAND)
+def test_optimizers_by_hand(make, wanted):
+    """Gradients 2 and 1 of a weight and of a bias, both 1 at the start."""
+    seen, bias = steps(make(), 2.0, 1.0)
+    assert seen == pytest.approx(wanted, rel=1e-12) and bias == pytest.approx(wanted[-1], rel=1e-12)
+
+
+def test_the_penalty_pulls_at_weights_alone():
+    """Gradient 2 + 2 * 0.25 * 1 at the weight, 2 at the bias."""
+    assert steps(SGD(), 2.0, l2=0.25) == (pytest.approx([0.75]), pytest.approx(0.8))
+
+
+def test_schedules_by_hand():
+    np.testing.assert_allclose(exponential(np.arange(7), 8.0, 0.5, 3), [8, 8, 8, 4, 4, 4, 2])
+    np.testing.assert_allclose(linear(np.arange(5), 8.0, 4), [8, 6, 4, 2, 0])
+    with pytest.raises(ValueError, match="every 1 or more updates, got 0"):
+        exponential(0, 1.0, 0.5, 0)
+
+
+@pytest.mark.parametrize("init, first", [("he", np.sqrt(2 / 3072)), ("xavier", np.sqrt(1 / 3072)), (0.3, 0.3)])
+def test_initial_weights_have_the_spread_asked_for(init, first):
+    network = new(init=init, hidden=(100, 100), bias_std=0.2)
+    assert network.layers[0]["W"].std() == pytest.approx(first, rel=0.01)
+    second = first if init == 0.3 else first * np.sqrt(3072 / 100)
+    assert network.layers[1]["W"].std() == pytest.approx(second, rel=0.05)
+    assert np.concatenate([layer["b"] for layer in network.layers]).std() == pytest.approx(0.2, rel=0.2)
+    assert all(not layer["b"].any() for layer in new(init=init).layers)
+    with pytest.raises(ValueError, match="he, xavier or a standard deviation, got 'lecun'"):
+        new(init="lecun")
+
+
+def test_dropout_keeps_the_mean():
+    X = np.ones((2, 500, 100))
+    out, cache = dropout_forward(X, 0.3, np.random.default_rng(0))
+    np.testing.assert_allclose(np.unique(out), [0, 1 / 0.7])
+    assert out.mean() == pytest.approx(1, abs=0.01)
+    np.testing.assert_array_equal(dropout_backward(X, cache), out)  # the same units
+    np.testing.assert_array_equal(out[0], out[1])  # in all trials
+
+
+# Augmentation
+
+
+def test_augmentation_by_hand():
+    X = np.random.default_rng(0).standard_normal((6, 3072)).astype(np.float32)
+    images, before, rng = X.reshape(-1, 3, 32, 32), X.copy(), np.random.default_rng(1)
+    np.testing.assert_array_equal(augment(X, (("flip", 1.0),), rng).reshape(images.shape), images[..., ::-1])
+    for recipe in ((), (("flip", 0.0),), (("shift", 0),), (("blur", 0.0),), (("noise", 0.0),)):
+        np.testing.assert_array_equal(augment(X, recipe, rng), X)
+    for image, moved in zip(images, augment(X, (("shift", 2),), rng).reshape(images.shape), strict=True):
+        padded = np.pad(image, ((0, 0), (2, 2), (2, 2)))
+        assert any(np.array_equal(moved, padded[:, i : i + 32, j : j + 32]) for i in range(5) for j in range(5))
+    np.testing.assert_allclose(augment(np.ones_like(X), (("blur", 1.0),), rng), 1, rtol=1e-5)  # keeps what is even
+    assert augment(X, (("blur", 1.0),), rng).std() < X.std()
+    added = augment(2 * X, (("noise", 0.5),), rng) - 2 * X
+    assert added.std() == pytest.approx(1.0, rel=0.05) and abs(added.mean()) < 0.05
+    np.testing.assert_array_equal(X, before)
+
+
+def test_a_part_of_the_images_is_flipped():
+    X = np.tile(np.arange(3072.0), (1000, 1))
+    assert np.mean(augment(X, (("flip", 0.2),), np.random.default_rng(0))[:, 0] != 0) == pytest.approx(0.2, abs=0.04)
 
 
 # Running averages and state
@@ -202,6 +324,17 @@ def test_running_averages_by_hand(parts):
         a, b, c = (of(s, axis=0) for s in S)
         np.testing.assert_allclose(network.averages[0][name], 0.8 * (0.8 * a + 0.2 * b) + 0.2 * c)
     assert [set(each) for each in network.averages] == [{"mean", "var"}] * 2
+
+
+def test_running_averages_from_zero(parts):
+    network = new(batch_norm=True, decay=0.75, from_zero=True)
+    _, cache = network.forward(parts.train.batch(slice(0, 50)), training=True)
+    network.update_averages(cache)
+    first = new(batch_norm=True)
+    first.update_averages(cache)
+    for ours, batch in zip(network.averages, first.averages, strict=True):
+        for name in ours:
+            np.testing.assert_allclose(ours[name], 0.25 * batch[name], rtol=1e-6)
 
 
 def test_state_is_complete(parts):
@@ -281,6 +414,13 @@ def test_an_incomplete_mini_batch_is_left_out():
     assert [len(indices) for indices in seen] == [4] * 5
     for epoch in (seen[:2], seen[2:4]):
         assert len(set(np.concatenate(epoch))) == 8
+
+
+def test_images_in_order_and_some_passed_over():
+    assert [list(indices) for indices in take(4, 10, 3, None)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [0, 1, 2]]
+    assert [list(indices) for indices in take(3, 10, 3, None, 4)] == [[4, 5, 6], [7, 8, 9], [4, 5, 6]]
+    with pytest.raises(ValueError, match="batch_size must be at most the 6 training images of an epoch, got 7"):
+        take(1, 10, 7, None, 4)
 
 
 # Learning

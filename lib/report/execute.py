@@ -61,24 +61,25 @@ def check_parameters(notebook, parameters):
         ReportError: an unknown name (suggests the nearest), a value that does not fit, not exactly one
             cell tagged ``parameters``, or one that holds more than literals.
     """
-    defaults = _defaults(notebook)
+    known = defaults(notebook)
     values = {}
     for name, value in parameters.items():
-        if name not in defaults:
-            near = difflib.get_close_matches(name, defaults, 1)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(defaults) or 'none'}"
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known) or 'none'}"
             raise ReportError(f"{notebook}: no parameter {name}; {hint}")
         try:
-            values[name] = _fit(value, defaults[name])
+            values[name] = _fit(value, known[name])
         except TypeError:
-            wanted = type(defaults[name]).__name__
+            wanted = type(known[name]).__name__
             raise ReportError(
-                f"{notebook}: parameter {name} is {value!r}, wants {wanted} such as {defaults[name]!r}"
+                f"{notebook}: parameter {name} is {value!r}, wants {wanted} such as {known[name]!r}"
             ) from None
     return values
 
 
-def _defaults(notebook):
+def defaults(notebook):
+    """Return {name: default} of a notebook's parameters. Raises ReportError as ``check_parameters`` does."""
     cells = [cell for cell in read(notebook).cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise ReportError(f"{notebook}: {len(cells)} cells are tagged parameters, one must be")
