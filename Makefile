@@ -19,7 +19,7 @@ MODULES  := $(wildcard lib/*.py) lib/report/display.py lib/report/report.mplstyl
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env report lab sweep scheduler workers test lint clean distclean FORCE
+.PHONY: help env report lab sweep scheduler workers test bench lint clean distclean FORCE
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -49,6 +49,9 @@ workers: $(READY) ## work for the scheduler SCHEDULER=tcp://HOST:8786, one proce
 test: $(READY) ## run all tests
 	$(PY) -m pytest
 
+bench: $(READY) ## measure speed beside PyTorch and scikit-learn (needs the extra bench)
+	@$(PY) -m benchmarks
+
 lint: $(READY) ## check code and notebooks
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
@@ -57,7 +60,7 @@ clean: ## remove what report made, but not the stored results
 	rm -rf $(BUILD) reports/report.pdf reports/report.html reports/lambda-search.csv reports/reproduced.csv figures/*.svg figures/*.png
 
 distclean: clean ## remove also the stored results and the environment
-	rm -rf reports/results $(VENV)
+	rm -rf reports/results reports/sweeps $(VENV)
 
 $(VENV)/ready: pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

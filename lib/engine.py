@@ -14,6 +14,7 @@ import time
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, fields
 from functools import cache
+from importlib.util import find_spec
 
 import numpy as np
 from tqdm import tqdm
@@ -272,15 +273,19 @@ def connect():
         how = {"n_workers": 1, "processes": False} if address else {"n_workers": CPU_COUNT}
         handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the workers inherit it: Ctrl-C is for us alone
         try:
-            return Client(LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50, **how))
+            cluster = LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50, **how)
         finally:
             signal.signal(signal.SIGINT, handler)
-    for name in ("distributed", "distributed.client"):  # they print tracebacks; what matters is said here
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    try:
-        client = Client(address, timeout=10)
-        client.wait_for_workers(1, timeout=60)
-    except (OSError, ValueError):
-        ways = f"start it with make scheduler, workers with make workers SCHEDULER={address}"
-        raise ClusterError(f"SCHEDULER={address}: no Dask scheduler with workers answers there; {ways}") from None
+        client = Client(cluster)
+    else:
+        for name in ("distributed", "distributed.client"):  # they print tracebacks; what matters is said here
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        try:
+            client = Client(address, timeout=10)
+            client.wait_for_workers(1, timeout=60)
+        except (OSError, ValueError):
+            ways = f"start it with make scheduler, workers with make workers SCHEDULER={address}"
+            raise ClusterError(f"SCHEDULER={address}: no Dask scheduler with workers answers there; {ways}") from None
+    if address != "inproc" and find_spec("bokeh"):  # without, the dashboard has no pages
+        print(f"Dask's dashboard: {client.dashboard_link}", file=sys.stderr)
     return client

@@ -93,14 +93,17 @@ def updates(parameters, gradients, eta, l2, *memory):
     come whole. All is elementwise, so the bits do not depend on it.
     """
     dtype = parameters[0]["W"].dtype
-    eta, shrink = np.asarray(eta, dtype), 2 * np.asarray(l2, dtype)
+    eta, shrink = (x.reshape(()) if x.size == 1 else x for x in (np.asarray(eta, dtype), 2 * np.asarray(l2, dtype)))
+    shaped = {}  # both, for arrays of so many axes
     for layer, *others in zip(parameters, gradients, *memory, strict=True):
         for name, theta in layer.items():
             arrays = theta, *(other[name] for other in others)
             if theta.size > LARGE and eta.ndim:
                 several = zip(eta, np.broadcast_to(shrink, eta.shape), *arrays, strict=True)
             else:
-                several = [(per_trial(eta, theta), per_trial(shrink, theta), *arrays)]
+                if theta.ndim not in shaped:
+                    shaped[theta.ndim] = per_trial(eta, theta), per_trial(shrink, theta)
+                several = [(*shaped[theta.ndim], *arrays)]
             for rate, factor, part, g, *rest in several:
                 if name == "W":
                     g += factor * part

@@ -65,14 +65,16 @@ def small_multiples(groups, quantities, height=1.35, **shared):
     """
     shape, share = (len(quantities), len(groups)), {"sharex": True, "sharey": "row"} | shared
     fig, axes = plt.subplots(*shape, figsize=(WIDTH, height * shape[0] + 0.35), squeeze=False, **share)
-    for column, (name, results) in zip(axes.T, groups.items(), strict=True):
+    for index, (name, results) in enumerate(groups.items()):
+        column = axes[:, index]
         for ax, quantity in zip(column, quantities, strict=True):
             if quantity == "eta":
                 ax.plot(np.array(results[0].curves["update"]) / 1000, results[0].curves["eta"], color="C2")
             else:
                 training(ax, results, quantity)
-            ax.set_ylabel(LABELS[quantity])
-            ax.label_outer()
+            ax.set_ylabel(LABELS[quantity] if share["sharey"] or index == 0 else "")
+            if share["sharey"]:
+                ax.label_outer()
         column[0].set_title(name, fontsize=8)
         column[-1].set_xlabel("Updates / 1000")
     axes[0, 0].legend(fontsize=7)
@@ -136,13 +138,15 @@ def final_scores(series, xlabel):
             values = [factor * np.array([r.scores[score] for r in results]) for results in lists.values()]
             means = [v.mean() for v in values]
             spread = [
-                [m - v.min() for m, v in zip(means, values)],
-                [v.max() - m for m, v in zip(means, values)],
+                [m - v.min() for m, v in zip(means, values, strict=True)],
+                [v.max() - m for m, v in zip(means, values, strict=True)],
             ]
             ax.errorbar(list(lists), means, spread, marker=marker, label=name, capsize=2, ms=4)
         ax.set(xscale="log", xlabel=xlabel, ylabel=label)
-        if "loss" in score:
-            ax.set_ylim(top=min(ax.get_ylim()[1], 4))  # a diverged net would hide all others
+        if "loss" in score and ax.get_ylim()[1] > 4:  # a diverged net would hide all others
+            ax.set_ylim(
+                0.9 * min(r.scores[score] for lists in series.values() for runs in lists.values() for r in runs), 4
+            )
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(series))
     return fig
 

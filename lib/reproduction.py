@@ -24,17 +24,17 @@ import re
 import numpy as np
 import pandas as pd
 
-from lib.store import REPORTS, write
+from lib.store import REPORTS, ROOT, write
 
-REPORTED = REPORTS / "reported.csv"
-REASONS = REPORTS / "reasons.csv"
+REPORTED = ROOT / "reports" / "reported.csv"
+REASONS = ROOT / "reports" / "reasons.csv"
 KEPT = REPORTS / "reproduced"
 VARIANTS = ("stated", "coded", "assigned")
 VERDICTS = ("match", "explained", "differs", "not comparable")
 
 
 def reported():
-    """Return the reported numbers, one row each: report, experiment_id, section, quantity, value, unit, config, texts."""
+    """Return the reported numbers, one row each: report, experiment_id, section, quantity, value (text), unit."""
     return pd.read_csv(REPORTED, dtype=str)
 
 

@@ -5,8 +5,11 @@ import math
 import os
 from pathlib import Path
 
-REPORTS = Path(__file__).parent.parent / "reports"
-RESULTS = REPORTS / "results"
+ROOT = Path(__file__).parent.parent
+RESULTS = ROOT / "reports" / "results"
+
+#: where a notebook writes for the reader; those that a sweep runs must not overwrite what the report is made of
+REPORTS = Path(os.environ.get("WORKBOOK_REPORTS") or ROOT / "reports")
 
 
 def write(path, text):

@@ -28,8 +28,6 @@ from lib import data, engine, experiments, search, store
 from lib.report.display import RECORD
 from lib.report.notebook import ReportError
 
-ROOT = Path(__file__).parent.parent
-
 
 class SweepError(ValueError):
     """The file of a sweep, or what it runs, must be changed; the message is one line that says how."""
@@ -64,6 +62,11 @@ class Sweep:
         if (self.metric or self.method in ("narrow", "tpe")) and self.metric.keys() != {"name", "goal"}:
             raise SweepError(f"metric must be {{name: ..., goal: ...}} for method {self.method}, got {self.metric}")
         data.check_choice("goal", self.metric.get("goal", "maximize"), ("maximize", "minimize"))
+        if self.metric and self.run == "experiment":
+            scores = [
+                f"{part}_{score}" for part in ("train", "validation", "test") for score in ("loss", "cost", "accuracy")
+            ]
+            data.check_choice("metric", self.metric["name"], scores)
 
     @property
     def kind(self):
@@ -82,7 +85,13 @@ class Sweep:
 
 
 def load(path):
-    """Return the Sweep that a YAML file describes, its search tried with made-up scores. Raises SweepError."""
+    """Return the Sweep that a YAML file describes, after a search without training. Raises SweepError."""
+
+    def pretend(sets):
+        for parameters in sets:
+            sweep.kind.make(parameters)
+        return [0.0] * len(sets)
+
     try:
         content = yaml.load(Path(path).read_text(), _Loader)
         if not isinstance(content, dict):
@@ -90,7 +99,7 @@ def load(path):
         for word in content:
             data.check_choice("key", word, [f.name for f in fields(Sweep) if f.name != "name"])
         sweep = Sweep(name=Path(path).stem, **content)
-        sweep.search(lambda sets: [len(str(sweep.kind.make(parameters))) for parameters in sets])
+        sweep.search(pretend)
         return sweep
     except (OSError, TypeError, ValueError, yaml.YAMLError, ReportError) as error:
         raise SweepError(f"{path}: {' '.join(str(error).split())}") from None
@@ -103,15 +112,12 @@ class Experiments:
 
     @staticmethod
     def make(parameters):
-        """Return the Experiment. Raises ValueError, TypeError."""
+        """Return the Experiment. Raises ValueError."""
         values = {"profile": "full", "data": "auto"} | parameters
         for name in values:
             data.check_choice("parameter", name, ["profile", *(f.name for f in fields(experiments.Experiment))])
         values["data"], profile = _data_name(values["data"]), values.pop("profile")
-        try:
-            return experiments.profiled(experiments.Experiment(**values), profile)
-        except TypeError as error:
-            raise SweepError(f"{parameters}: {error}") from None
+        return experiments.profiled(experiments.Experiment(**values), profile)
 
 
 @dataclass(frozen=True)
@@ -125,7 +131,7 @@ class Notebook:
         """Return all parameters as the notebook takes them. Raises ReportError."""
         from lib.report.execute import check_parameters, defaults  # papermill takes a second to import
 
-        values = defaults(ROOT / self.path) | check_parameters(ROOT / self.path, parameters)
+        values = defaults(store.ROOT / self.path) | check_parameters(store.ROOT / self.path, parameters)
         return values | ({"data": _data_name(values["data"])} if "data" in values else {})
 
     def key(self, parameters):
@@ -158,8 +164,8 @@ class Notebook:
 
 def versions(notebook, parameters):
     """Return hashes of a notebook's code, lib/ and the data, as the files are now: a kernel reads them anew."""
-    cells = json.loads((ROOT / notebook).read_text())["cells"]
-    package = [path.read_text() for path in sorted((ROOT / "lib").rglob("*.py"))]
+    cells = json.loads((store.ROOT / notebook).read_text())["cells"]
+    package = [path.read_text() for path in sorted((store.ROOT / "lib").rglob("*.py"))]
     return {
         "notebook": _hash([cell["source"] for cell in cells if cell["cell_type"] == "code"]),
         "lib/": _hash(package),
@@ -182,14 +188,14 @@ def execute(notebook, parameters, version, k, report):
     from lib.report.execute import execute
 
     engine.require(version, versions(notebook, parameters))
-    # What the kernel trains it trains itself: on this cluster its passes could wait for ever behind notebooks that wait
-    # for theirs, and processes of its own would crowd the core that this worker stands for.
-    os.environ["SCHEDULER"] = "inproc"
     start, error = time.perf_counter(), None
     with TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
+        # What the kernel trains it trains itself: on this cluster its passes could wait for ever behind notebooks that
+        # wait for theirs, and processes of its own would crowd the core that this worker stands for.
+        os.environ |= {"SCHEDULER": "inproc", "WORKBOOK_REPORTS": f"{folder}/reports"}
         out = Path(folder) / f"{k}.ipynb"
         try:
-            execute(ROOT / notebook, out, parameters)
+            execute(store.ROOT / notebook, out, parameters)
         except ReportError as failure:
             out, error = out.parent / "failed" / out.name, str(failure).replace(f"{folder}/", "")
         content = json.loads(out.read_text())

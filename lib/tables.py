@@ -44,6 +44,22 @@ def accuracies(groups):
     )
 
 
+def rounds(searches):
+    """Return a table of the rounds of a search over lambda: {name: results}, three best lambda with their scores."""
+    return pd.DataFrame(
+        {
+            "Round": name,
+            "Range of $\\lambda$": "{:.2g} to {:.2g}".format(*np.sort([r.experiment.l2 for r in results])[[0, -1]]),
+            "Trials": len(results),
+            "Cycles": results[0].experiment.cycles,
+            "Three best: $\\lambda$ (validation / %)": "; ".join(
+                f"{r.experiment.l2:.2g} ({100 * r.scores['validation_accuracy']:.2f})" for r in best(results, 3)
+            ),
+        }
+        for name, results in searches.items()
+    )
+
+
 def best(results, n=3, by="validation_accuracy"):
     """Return the n results with the highest score, the best first; not-a-number last."""
     return sorted(results, key=lambda r: -np.nan_to_num(r.scores[by], nan=-np.inf))[:n]
@@ -63,12 +79,33 @@ def difference(a, b, name="test_accuracy"):
 T_975 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
 
-def variants(observations, names, heads, reported=True):
+#: heads of the columns of ``variants``
+HEADS = {
+    "test_accuracy": "Test / %",
+    "initial_train_loss_fig": "Loss at first",
+    "train_loss_at_step_4500_fig": "Half-way",
+    "final_train_loss_fig": "At the end",
+    "final_train_cost_fig": "Cost at the end",
+    "final_train_accuracy_fig": "Training accuracy",
+    "final_train_loss": "Training loss",
+    "final_val_loss_fig": "Validation",
+    "final_val_loss": "Validation loss",
+    "step_at_which_loss_leaves_2.30_fig": "Leaves 2.30",
+    "gain_over_S002-3L-BN": "Gain / %",
+    "gain_over_S002-9L-BN": "Gain / %",
+    "rank1_lambda": "Best $\\lambda$",
+    "rank1_val_accuracy": "First / %",
+    "rank2_val_accuracy": "Second / %",
+    "rank3_val_accuracy": "Third / %",
+}
+
+
+def variants(observations, names, reported=True):
     """Return a table of observations (see reproduction.observe) beside what was reported: one row a variant.
 
-    names: {experiment_id: name in the table}; heads: {quantity: column head}; both choose and order. Cells are mean ±
-    sd over repeats, of a winner's lambda the range of the plateau; accuracies in %. reported: whether the reported
-    numbers are shown; beside numbers from stand-in images they should not be.
+    names: {experiment_id: name in the table}, which choose and order; the columns are those of HEADS that they need.
+    Cells are mean ± sd over repeats, of a winner's lambda the range of the plateau; accuracies in %. reported: whether
+    the reported numbers are shown; beside numbers from stand-in images they should not be.
     """
     known = reproduction.reported()
     percent = set(known.query("unit == 'fraction'")[["experiment_id", "quantity"]].itertuples(index=False, name=None))
@@ -77,15 +114,15 @@ def variants(observations, names, heads, reported=True):
     groups = {key: group["value"] for key, group in frame.groupby(["experiment_id", "variant", "quantity"])}
     table, previous = [], None
     for identifier, variant in ((i, v) for i in names for v in ("reported", *reproduction.VARIANTS)):
-        found = {q: groups[identifier, variant, q] for q in heads if (identifier, variant, q) in groups}
+        found = {q: groups[identifier, variant, q] for q in HEADS if (identifier, variant, q) in groups}
         if found:
             name = "" if identifier == previous else names[identifier].replace(" ", "\u00a0")  # cells of one line
             row = {"": name, "Variant": variant}
-            row |= {head: None for head in heads.values()}
-            row |= {heads[q]: _cell(v * (100 if (identifier, q) in percent else 1), q) for q, v in found.items()}
+            row |= {HEADS[q]: _cell(v * (100 if (identifier, q) in percent else 1), q) for q, v in found.items()}
             table.append(row)
             previous = identifier
-    return pd.DataFrame(table)
+    columns = dict.fromkeys(["", "Variant", *HEADS.values()])
+    return pd.DataFrame(table, columns=[head for head in columns if any(head in row for row in table)])
 
 
 def _cell(values, quantity):

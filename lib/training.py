@@ -9,7 +9,7 @@ from lib.layers import affine_forward
 from lib.losses import LOSSES, l2_penalty
 from lib.optimizers import pairs, per_trial
 
-CHUNK = 1000  # images evaluated at a time: few enough to stay in the processor's cache
+CHUNK = 500  # images evaluated at a time: few enough to stay in the processor's cache
 
 
 @dataclass

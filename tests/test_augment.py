@@ -54,21 +54,21 @@ def test_flip_mirrors_the_columns_of_each_row_and_channel():
 def test_flip_is_its_own_inverse_and_takes_its_share(X):
     assert np.array_equal(flip(flip(X, 1.0, np.random.default_rng(0)), 1.0, np.random.default_rng(0)), X)
     assert np.array_equal(flip(X, 0.0, np.random.default_rng(0)), X)
-    many = np.random.default_rng(1).standard_normal((2000, 3072)).astype(np.float32)
+    many = np.random.default_rng(1).standard_normal((2000, 3072), np.float32)
     changed = (flip(many, 0.2, np.random.default_rng(2)) != many).any(axis=1)
     assert changed.mean() == pytest.approx(0.2, abs=0.04)  # standard deviation 0.009
 
 
 def test_shift_moves_by_whole_pixels_and_leaves_zeros():
     """Pictures of one bright pixel: it moves by at most 3 both ways, uniformly; at the border it falls off."""
-    n = 4900
-    X = np.zeros((n, *SHAPE))
+    n = 2450
+    X = np.zeros((n, *SHAPE), np.float32)
     X[:, 1, 10, 20] = 7
     out = shift(X.reshape(n, -1), 3, np.random.default_rng(0)).reshape(n, *SHAPE)
     image, channel, row, column = np.nonzero(out)
     assert len(image) == n and set(channel) == {1} and set(out[image, channel, row, column]) == {7}
     counts = np.histogram2d(row - 10, column - 20, bins=[np.arange(-3.5, 4)] * 2)[0]
-    assert counts.sum() == n and np.abs(counts - 100).max() < 50  # all 49 moves about 100 times
+    assert counts.sum() == n and np.abs(counts - 50).max() < 35  # all 49 moves about 50 times
     ones = shift(np.ones((50, 3072)), 3, np.random.default_rng(0)).reshape(50, *SHAPE)
     for each in ones[:, 0]:  # a rectangle of ones is left, and zeros beside it
         down, right = each.any(axis=1), each.any(axis=0)

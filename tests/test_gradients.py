@@ -1,4 +1,4 @@
-"""Every backward against finite differences and automatic differentiation, in float64, with random upstream gradients."""
+"""Every backward against finite differences and automatic differentiation, in float64, random upstream gradients."""
 
 import numpy as np
 import pytest

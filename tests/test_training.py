@@ -353,6 +353,15 @@ def test_state_is_complete(parts):
     np.testing.assert_array_equal(other.forward(X, training=False)[0], before)
 
 
+def test_the_best_state_is_the_first_with_the_highest_accuracy():
+    """Trial by trial; a later log point as good as the best so far does not replace it."""
+    best, network = training.Best(), stack([new(hidden=()), new(hidden=())])
+    for point, accuracy in enumerate([[0.1, 0.5], [0.3, 0.4], [0.3, 0.5], [0.2, 0.1]]):
+        network.layers[0]["b"][:] = point
+        best.update(network, np.array(accuracy))
+    np.testing.assert_array_equal(best.state["layers"][0]["b"][:, 0], [1, 0])
+
+
 # Evaluation
 
 

@@ -10,13 +10,14 @@ import math
 import os
 import re
 import tempfile
-from pathlib import Path
 
 import pandas as pd
 from IPython.display import display
 
+from lib import store
+
 #: Where every numbered figure is also written as a file
-FIGURES = Path(__file__).parents[2] / "figures"
+FIGURES = store.REPORTS.parent / "figures"
 
 TITLES = {"fig": "Figure", "tbl": "Table"}
 

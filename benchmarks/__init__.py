@@ -1,0 +1,1 @@
+"""How fast the workbook trains, beside PyTorch and scikit-learn: ``make bench``."""

@@ -1,0 +1,408 @@
+"""Sweeps: what a file may say; searches that go on where they stopped; a real cluster whose parts are killed."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from nbformat.v4 import new_code_cell, new_notebook
+
+from lib import engine, store, sweep
+from lib.search import log_grid, log_uniform, narrow, search
+
+ROOT = Path(sweep.__file__).parent.parent
+L2 = {"distribution": "log_uniform_values", "min": 1e-5, "max": 1e-1}
+METRIC = {"name": "validation_accuracy", "goal": "maximize"}
+SMALL = {name: {"value": value} for name, value in {"data": "standin", "n_s": 4, "cycles": 1, "log_every": 4}.items()}
+
+
+@pytest.fixture
+def here(tiny, monkeypatch, tmp_path):
+    """The small images, a worker inside this process, results in a temporary folder."""
+    monkeypatch.setenv("SCHEDULER", "inproc")
+    monkeypatch.setattr(store, "REPORTS", tmp_path)
+    monkeypatch.setattr(store, "ROOT", tmp_path)
+    sweep._data_name.cache_clear()
+    return tmp_path
+
+
+def write(folder, parameters, name="test", **content):
+    """Write the file of a sweep and return its path."""
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump({"run": "experiment", "parameters": parameters} | content, sort_keys=False))
+    return str(path)
+
+
+def table(folder, name="test"):
+    """The table of a sweep without the seconds, texts to the last digit."""
+    return pd.read_csv(folder / f"sweeps/{name}/table.csv", dtype=str).drop(columns="seconds")
+
+
+# ---------------------------------------------------------------- the file
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("runs: experiment", r"key = 'runs' \(did you mean 'run'\?\)"),
+        ("run: experiment", "parameters must be dict, got None"),
+        ("run: experiments\nparameters: {}", "run must be experiment or the path of a notebook, got experiments"),
+        ("run: no.ipynb\nparameters: {}", "no.ipynb: no such notebook"),
+        ("just a text", "it must hold lines like run: experiment"),
+        ("run: [", "while parsing a flow node"),
+        ("run: experiment\nparameters: {L2: {value: 1}}", r"parameter = 'L2' \(did you mean 'l2'\?\)"),
+        ("run: experiment\nparameters: {l2: 0.1}", "l2 needs value, or a list of values"),
+        ("run: experiment\nparameters: {l2: {vales: [0.1]}}", r"key of l2 = 'vales' \(did you mean 'values'\?\)"),
+        ("run: experiment\nparameters: {l2: {values: []}}", "l2 needs value, or a list of values"),
+        ("run: experiment\nparameters: {l2: {value: -1}}", "l2 must be a number of at least 0.*got -1"),
+        ("run: experiment\nparameters: {l2: {values: [0, '1e-5']}}", "l2 must be a number of at least 0.*got '1e-5'"),
+        ("run: experiment\nparameters: {hidden: {value: 50}}", "hidden must be a sequence of positive int.*got 50"),
+        ("run: experiment\nparameters: {l2: LOG}", "l2 needs value, or a list of values$"),
+        ("run: experiment\nmethod: random\nparameters: {l2: LOG}", "method random needs trials"),
+        ("run: experiment\nmethod: random\ntrials: few\nparameters: {l2: LOG}", "trials must be int.*got 'few'"),
+        ("run: experiment\nmethod: rand\ntrials: 1\nparameters: {l2: LOG}", r"method = 'rand' \(did you mean 'random'"),
+        ("run: experiment\ntrials: 3\nparameters: {l2: {value: 1}}", "method grid takes no trials"),
+        ("run: experiment\nmethod: tpe\ntrials: 1\nparameters: {l2: LOG}", "metric must be .* for method tpe"),
+        ("run: experiment\nmethod: random\ntrials: 1\nparameters: {l2: BAD}", "l2: impossible range.*min 0.1, max 0.0"),
+        ("run: experiment\nmethod: random\ntrials: 1\nparameters: {l2: ZERO}", "l2: impossible range.*min 0, max 1"),
+        ("METRIC\nmethod: narrow\ntrials: 4\nparameters: {l2: LOG, hidden: {values: [[5], [6]]}}", "narrow needs one "),
+        ("run: experiment\nmetric: {name: val_accuracy, goal: maximize}\nparameters: {}", "mean 'validation_accuracy'"),
+        ("run: experiment\nmetric: {name: x, goal: up}\nparameters: {}", "goal = 'up', allowed: maximize, minimize"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_before_anything_runs(here, capsys, text, message):
+    domain = "{distribution: log_uniform_values, min: %s, max: %s}"
+    for word, value in {
+        "LOG": domain % ("1e-5", "1e-1"),
+        "BAD": domain % (0.1, 0.01),
+        "ZERO": domain % (0, 1),
+        "METRIC": "run: experiment\nmetric: {name: train_cost, goal: minimize}",
+    }.items():
+        text = text.replace(word, value)
+    path = here / "test.yaml"
+    path.write_text(text)
+    with pytest.raises(sweep.SweepError, match=message):
+        sweep.load(path)
+    assert sweep.main([str(path)]) == 2
+    output = capsys.readouterr().err
+    assert output.count("\n") == 1 and str(path) in output
+    assert not (here / "sweeps").exists()
+
+
+def test_exponents_without_a_point_are_numbers(tmp_path):
+    path = tmp_path / "test.yaml"
+    path.write_text(
+        "run: experiment\nparameters: {data: {value: standin}, l2: {values: [1e-5, 2E+3, -1e2, 1.5e-3, e5]}}"
+    )
+    with pytest.raises(sweep.SweepError, match=r"got -100\.0"):
+        sweep.load(path)
+    assert yaml.load(path.read_text(), sweep._Loader)["parameters"]["l2"]["values"] == [1e-5, 2e3, -100, 0.0015, "e5"]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks" / "sweeps").glob("*.yaml")), ids=lambda p: p.stem)
+def test_the_sweeps_of_the_project_are_sound(here, monkeypatch, path):
+    monkeypatch.setattr(store, "ROOT", ROOT)
+    assert sweep.load(path).name == path.stem
+
+
+# ---------------------------------------------------------------- searches
+
+
+def test_grid_table_and_plots(here, capsys):
+    path = write(here, SMALL | {"hidden": {"values": [[5], [6, 7]]}, "l2": {"values": [0.0, 1e-3]}}, metric=METRIC)
+    assert sweep.main([path]) == 0
+    rows = pd.read_csv(here / "sweeps/test/table.csv")
+    assert list(rows["hidden"]) == ["[5]", "[5]", "[6, 7]", "[6, 7]"] and list(rows["l2"]) == [0, 1e-3] * 2
+    assert set(rows["status"]) == {"done"} and (rows["seconds"] > 0).all()
+    record = store.load(rows["key"][2])
+    assert record["run"]["experiment"]["hidden"] == [6, 7]
+    assert record["scores"]["test_accuracy"] == rows["test_accuracy"][2]
+    assert {p.stem for p in (here / "sweeps/test").glob("*.svg")} == record["scores"].keys()
+    best = f"best validation_accuracy {rows['validation_accuracy'].max():.4g}"
+    assert f"test: 4 done, 0 loaded, 0 failed, 0 diverged, {best} -> " in capsys.readouterr().out
+    assert sweep.main([path]) == 0
+    assert "test: 0 done, 4 loaded, 0 failed" in capsys.readouterr().out
+
+
+def test_a_failed_run_is_a_row_and_a_diverged_one_a_finding(here, monkeypatch, capsys):
+    def train(experiments, progress):
+        if experiments[0].batch_size == 7:
+            raise ZeroDivisionError("on\npurpose")
+        return real(experiments, progress)
+
+    real = engine.train
+    monkeypatch.setattr(engine, "train", train)
+    path = write(here, SMALL | {"batch_size": {"values": [7, 10]}, "eta_max": {"values": [0.1, 1e8]}}, metric=METRIC)
+    assert sweep.main([path]) == 1
+    output = capsys.readouterr()
+    assert (
+        "failed: data=standin, n_s=4, cycles=1, log_every=4, batch_size=7, eta_max=0.1: ZeroDivisionError" in output.err
+    )
+    assert output.out.startswith("test: 2 done, 0 loaded, 2 failed, 1 diverged, best")
+    rows = table(here)
+    assert list(rows["status"]) == ["failed", "failed", "done", "diverged"]
+    assert (
+        rows["error"][0] == "ZeroDivisionError: on purpose"
+        and rows["error"].isna().tolist() == [False] * 2 + [True] * 2
+    )
+    monkeypatch.setattr(engine, "train", real)
+    assert sweep.main([path]) == 0
+    assert "test: 2 done, 2 loaded, 0 failed, 2 diverged" in capsys.readouterr().out
+
+
+def test_a_metric_that_runs_lack_is_told_at_the_first(here, capsys):
+    path = write(here, SMALL | {"test": {"value": False}}, metric={"name": "test_accuracy", "goal": "maximize"})
+    assert sweep.main([path]) == 2
+    assert "metric test_accuracy: the runs give train_loss, train_cost" in capsys.readouterr().err
+
+
+def tried(method, space=None, score=lambda values: -abs(np.log(values["l2"] / 1e-3)), **how):
+    """The generations that a search proposes."""
+    seen = []
+    search(method, space or {"l2": L2, "seed": {"value": 3}}, lambda s: seen.append(s) or list(map(score, s)), **how)
+    return seen
+
+
+def test_more_random_trials_begin_with_the_same():
+    space = {"l2": L2, "n": {"distribution": "int_uniform", "min": 1, "max": 3}, "x": {"values": [[1], [2, 2]]}}
+    space["y"] = {"distribution": "uniform", "min": 1, "max": 2}
+    (few,), (many,) = (tried("random", space, trials=trials, seed=1) for trials in (20, 40))
+    assert many[:20] == few and tried("random", space, trials=20, seed=2) != [few]
+    assert (
+        {values["n"] for values in many} == {1, 2, 3} and [1] in (x := [values["x"] for values in many]) and [2, 2] in x
+    )
+    assert all(1e-5 <= values["l2"] <= 0.1 and 1 <= values["y"] <= 2 for values in many)
+    assert 5 < sum(values["l2"] < 1e-3 for values in many) < 35, "half the decades, about half the draws"
+
+
+def test_narrow_is_the_search_of_notebook_07():
+    values, scores, rng = log_grid(1e-5, 1e-1, 6), [], np.random.default_rng(4)
+    for _ in range(2):
+        scores = [-abs(np.log(value / 1e-3)) for value in values]
+        values += log_uniform(*narrow(values, scores), 6, rng)
+    generations = tried("narrow", trials=18, generation=6, seed=4)
+    assert [len(sets) for sets in generations] == [6, 6, 6]
+    assert [s["l2"] for sets in generations for s in sets] == values and generations[2][0]["seed"] == 3
+    worst = tried(
+        "narrow", trials=18, generation=6, seed=4, score=lambda v: abs(np.log(v["l2"] / 1e-3)), goal="minimize"
+    )
+    assert worst == generations
+
+
+def test_tpe_learns_and_a_run_without_score_is_the_worst():
+    assert list(map(len, tried("tpe", trials=21, generation=8))) == [8, 8, 5]
+    last = [s["l2"] for sets in tried("tpe", trials=60, generation=6)[-3:] for s in sets]
+    assert np.median(np.abs(np.log10(last) + 3)) < 0.5
+    unlucky = [
+        s["l2"]
+        for sets in tried("tpe", trials=60, generation=6, score=lambda v: 1.0 if v["l2"] < 1e-3 else np.nan)[-3:]
+        for s in sets
+    ]
+    assert np.mean(np.array(unlucky) < 1e-3) > 0.8
+
+
+@pytest.mark.parametrize("method", ["tpe", "narrow"])
+def test_a_stopped_search_goes_on_to_the_same_trials(here, monkeypatch, capsys, method):
+    path = write(here, SMALL | {"l2": L2}, method=method, trials=12, generation=4, metric=METRIC)
+    assert sweep.main([path]) == 0
+    whole = table(here)
+    assert len(set(whole["l2"])) == 12
+    shutil.rmtree(here / "results")
+    generations, spread = [], engine.spread
+
+    def stop(*arguments):
+        generations.append(1)
+        if len(generations) == 2:
+            raise KeyboardInterrupt
+        return spread(*arguments)
+
+    monkeypatch.setattr(engine, "spread", stop)
+    assert sweep.main([path]) == 3
+    assert "sweep: stopped; 4 done, 0 loaded, 0 failed" in capsys.readouterr().err
+    pd.testing.assert_frame_equal(table(here), whole[:4], check_dtype=False)
+    assert sweep.main([path]) == 0
+    assert "8 done, 4 loaded" in capsys.readouterr().out
+    pd.testing.assert_frame_equal(table(here), whole)
+
+
+# ---------------------------------------------------------------- processes, killed
+
+HARD = {"data": {"value": "standin"}, "n_train": {"value": 300}, "n_s": {"value": 500}, "cycles": {"value": 1}}
+HARD |= {"hidden": {"values": [[50], [40], [30], [20], [10], [5]]}, "l2": {"values": [0.0, 1e-3]}}
+NOTEBOOK = """import matplotlib.pyplot as plt
+from lib import store
+from lib.engine import run
+from lib.experiments import Experiment, vary
+from lib.report import record, show_figure
+if l2 > 1:
+    raise ValueError("on purpose")
+results = run(vary(Experiment(data=data, n_train=300, n_s=5, cycles=1, l2=l2), seed=range(seeds)))
+store.write(store.REPORTS / "note.txt", "what the report is made of")
+fig, _ = plt.subplots()
+show_figure(fig, "overwritten", "A figure.")
+record(accuracy=results[0].scores["test_accuracy"], runs=len(results), limit=float("nan") if l2 == 0 else 1)"""
+
+
+@pytest.fixture(scope="module")
+def checkouts(tmp_path_factory):
+    """Two checkouts of the project with the same sweeps: their own results each."""
+    folders = [tmp_path_factory.mktemp(name) for name in ("one", "two")]
+    for folder in folders:
+        shutil.copytree(ROOT / "lib", folder / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(ROOT / "Makefile", folder)
+        write(folder, HARD, name="hard", metric=METRIC)
+        write(folder, HARD | {"hidden": {"value": [9]}}, name="easy")
+        space = {"l2": {"values": [0.0, 1e-4, 1e-3, 1e-2, 1e-1, 2.0]}, "seeds": {"value": 2}}
+        write(folder, space, name="books", run="book.ipynb", metric={"name": "accuracy", "goal": "maximize"})
+        head = new_code_cell('data = "standin"\nl2 = 0.1\nseeds = 1', metadata={"tags": ["parameters"]})
+        book = new_notebook(cells=[head, new_code_cell(NOTEBOOK)])
+        book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(book, folder / "book.ipynb")
+    return folders
+
+
+@pytest.fixture(scope="module")
+def cluster(checkouts, tmp_path_factory):
+    """A scheduler where importing lib is an error, and two ``make workers`` in the second checkout."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "lib.py").write_text("raise SystemExit('the scheduler has imported lib')")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"tcp://127.0.0.1:{port}"
+    make = ["make", "workers", f"SCHEDULER={address}", "WORKERS=1", f"PY={sys.executable}"]
+    commands = [([sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1", "--port", str(port)], elsewhere)]
+    commands += [(make, checkouts[1])] * 2
+    with contextlib.ExitStack() as stack:
+        processes = [stack.enter_context(started(command, folder)) for command, folder in commands]
+        yield address, processes
+
+
+@contextlib.contextmanager
+def started(command, folder, **environment):
+    """A process of its own group, which is killed at the end."""
+    environment = {k: v for k, v in os.environ.items() if k != "SCHEDULER"} | environment
+    how = (
+        {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        if "lib.sweep" in command
+        else {"stdout": -3, "stderr": -3}
+    )
+    process = subprocess.Popen(command, cwd=folder, env=environment, text=True, start_new_session=True, **how)
+    try:
+        yield process
+    finally:
+        kill(process)
+
+
+def kill(process):
+    """kill -9 a process and its children, as a host dies."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def driver(folder, name="hard", **environment):
+    """A started ``python -m lib.sweep``."""
+    return started([sys.executable, "-m", "lib.sweep", f"{name}.yaml"], folder, **environment)
+
+
+def finish(process):
+    """Its exit status, output and error output."""
+    output, errors = process.communicate(timeout=120)
+    return process.returncode, output, errors
+
+
+def wait_for_results(folder, process, more_than=0):
+    """Wait until results are there; return the modification time of each."""
+    for _ in range(6000):
+        results = {p.name: p.stat().st_mtime_ns for p in (folder / "reports/results").glob("[!.]*.json")}
+        if len(results) > more_than:
+            assert process.poll() is None and len(results) < 12, "too late to interrupt"
+            return results
+        assert process.poll() is None, finish(process)
+        time.sleep(0.01)
+    raise TimeoutError
+
+
+@pytest.fixture(scope="module")
+def local(checkouts):
+    """The sweep on a local cluster, Ctrl-C after the first results, and the same command again."""
+    with driver(checkouts[0]) as process:
+        before = wait_for_results(checkouts[0], process)
+        process.send_signal(signal.SIGINT)
+        stopped = finish(process)
+    partial = table(checkouts[0] / "reports", "hard")
+    with driver(checkouts[0]) as process:
+        return before, stopped, partial, finish(process), table(checkouts[0] / "reports", "hard")
+
+
+def test_ctrl_c_keeps_what_is_finished(checkouts, local):
+    before, (status, _, errors), partial, (again, output, _), whole = local
+    assert status == 3 and "stopped; " in errors and errors.endswith(" stored; the same command goes on\n")
+    assert "Traceback" not in errors
+    assert {f"{key}.json" for key in partial["key"]} >= before.keys() and 0 < len(partial) < 12
+    assert again == 0 and f"{12 - len(partial)} done, {len(partial)} loaded" in output
+    assert len(whole) == 12 and set(whole["status"]) == {"done"}
+
+
+def test_notebooks_side_by_side_and_one_fails(checkouts, cluster):
+    """The kernels train: in themselves, although the workers' environment names the cluster."""
+    with driver(checkouts[1], "books", SCHEDULER=cluster[0]) as process:
+        status, output, errors = finish(process)
+    assert status == 1, errors
+    assert (
+        output.startswith("books: 5 done, 0 loaded, 1 failed, 1 diverged, best accuracy ") and output.count("\n") == 1
+    )
+    folder = checkouts[1] / "reports/sweeps/books"
+    rows = pd.read_csv(folder / "table.csv")
+    assert list(rows["status"]) == ["diverged", *["done"] * 4, "failed"] and list(rows["runs"][:5]) == [2] * 5
+    assert rows["accuracy"][:5].between(0, 1).all() and np.isnan(rows["limit"][0])
+    assert rows["error"][5].startswith("book.ipynb, cell 2 failed: ValueError: on purpose (see failed/")
+    assert f"failed: l2=2.0, seeds=2: {rows['error'][5]}" in errors
+    assert (folder / "failed" / f"{rows['key'][5]}.ipynb").exists()
+    assert not (checkouts[1] / "reports/note.txt").exists() and not (checkouts[1] / "figures").exists()
+    executed = json.loads((folder / f"{rows['key'][1]}.ipynb").read_text())
+    assert "l2 = 0.0001" in "".join(executed["cells"][1]["source"])
+    with driver(checkouts[1], "books", SCHEDULER=cluster[0]) as process:
+        assert finish(process)[1].startswith("books: 0 done, 5 loaded, 1 failed")
+
+
+def test_a_worker_of_other_code_is_refused(checkouts, cluster, tmp_path):
+    shutil.copytree(checkouts[0] / "lib", tmp_path / "lib")
+    shutil.copy(checkouts[0] / "easy.yaml", tmp_path)
+    with open(tmp_path / "lib/layers.py", "a") as file:
+        file.write("CHANGED = True\n")
+    with driver(tmp_path, "easy", SCHEDULER=cluster[0]) as process:
+        status, _, errors = finish(process)
+    assert status == 2
+    assert errors.splitlines()[-1].startswith("sweep: worker on ")
+    assert "its lib/ and the driver's differ; give it the same files and restart it" in errors
+
+
+def test_killed_workers_and_drivers_cost_nothing_finished(checkouts, cluster, local):
+    address, (_, _, worker) = cluster
+    results = checkouts[1] / "reports/results"
+    shutil.rmtree(results)  # of the notebooks
+    with driver(checkouts[1], SCHEDULER=address) as process:
+        wait_for_results(checkouts[1], process)
+        kill(process)
+    stored = {p.name: p.stat().st_mtime_ns for p in results.glob("[!.]*.json")}
+    with driver(checkouts[1], SCHEDULER=address) as process:
+        wait_for_results(checkouts[1], process, more_than=len(stored))
+        kill(worker)
+        status, output, errors = finish(process)
+    assert status == 0, errors
+    assert f"hard: {12 - len(stored)} done, {len(stored)} loaded, 0 failed" in output
+    assert stored.items() <= {p.name: p.stat().st_mtime_ns for p in results.glob("*.json")}.items()
+    pd.testing.assert_frame_equal(table(checkouts[1] / "reports", "hard"), local[4])
