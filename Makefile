@@ -5,9 +5,8 @@ DATA    ?= auto
 VENV    := .venv
 # PY=python uses an environment of your own (conda: environment.yml) instead of the one made here
 PY      ?= $(VENV)/bin/python
-# SCHEDULER=tcp://HOST:8786 makes report and sweep train there
+# where make scheduler listens, and the processes of make workers, -1 for one a core
 HOST    ?= 127.0.0.1
-# processes of make workers; -1 for one a core
 WORKERS ?= -1
 READY   := $(if $(filter $(VENV)/%,$(PY)),$(VENV)/ready)
 
@@ -26,6 +25,7 @@ help: ## list these commands
 	@echo
 	@echo "PROFILE=quick|full  quick: about a minute; full: the course's setting. Default: full where CIFAR-10 is."
 	@echo "DATA=auto|cifar10|standin  CIFAR10_DIR names its folder; else it is downloaded; else the stand-in is taken."
+	@echo "SCHEDULER=tcp://HOST:8786  report and sweep train on that Dask cluster; see scheduler and workers."
 
 env: $(READY) ## make the Python environment in .venv
 report: reports/report.pdf ## run the notebooks and build reports/report.pdf and reports/report.html

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-import lib  # noqa: F401  (sets the environment of the child)
+import lib  # noqa: F401 (sets the environment of the child)
 
 HERE = Path(__file__).parent
 SECTIONS = ("steps", "trials", "efficiency", "search", "single", "growth")

@@ -245,14 +245,16 @@ def _picture(table, metric, space):
     """SVG of a metric over each parameter that varies, runs as points."""
     from lib.plots import WIDTH, plt
 
-    varied = [name for name, domain in space.items() if "value" not in domain]
+    varied = {name: domain.get("distribution") for name, domain in space.items() if "value" not in domain} or {
+        "key": None
+    }
     fig, axes = plt.subplots(1, len(varied), figsize=(WIDTH, 2.7), sharey=True, squeeze=False)
-    for ax, name in zip(axes[0], varied, strict=True):
+    for ax, (name, distribution) in zip(axes[0], varied.items(), strict=True):
         numbers = table[name].map(lambda value: type(value) in (int, float)).all()
         ax.plot(table[name] if numbers else table[name].astype(str), table[metric], "o", ms=4)
-        ax.set(
-            xlabel=name, xscale="log" if space[name].get("distribution") == "log_uniform_values" else ax.get_xscale()
-        )
+        ax.set_xlabel(name)
+        if distribution == "log_uniform_values":
+            ax.set_xscale("log")
     axes[0, 0].set_ylabel(metric)
     svg = io.StringIO()
     fig.savefig(svg, format="svg")

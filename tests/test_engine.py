@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,6 +85,21 @@ def test_a_failed_pass_is_named_and_the_others_are_kept(monkeypatch, capsys):
     monkeypatch.setattr(engine, "train", real)
     engine.run(every)
     assert "4 runs: 3 loaded, 1 trained" in capsys.readouterr().err
+
+
+def test_a_pass_is_stored_while_the_next_one_trains(monkeypatch):
+    first, second = replace(SMALL, cycles=2), SMALL  # the longest is first
+
+    def train(experiments, progress):
+        deadline = time.monotonic() + 10
+        while experiments == [second] and store.load(key(first)) is None:
+            assert time.monotonic() < deadline, "not stored"
+            time.sleep(0.01)
+        return real(experiments, progress)
+
+    real = engine.train
+    monkeypatch.setattr(engine, "train", train)
+    engine.run([first, second])
 
 
 def test_a_diverged_run_is_a_result():

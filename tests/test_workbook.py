@@ -34,7 +34,7 @@ def code_lengths(path):
 
 
 def test_notebooks_are_named_by_number_and_topic():
-    names = [path.name for path in ROOT.glob("notebooks/*") if path.name != ".ipynb_checkpoints"]
+    names = [path.name for path in ROOT.glob("notebooks/*") if path.name not in ("sweeps", ".ipynb_checkpoints")]
     assert len(names) >= 8
     for name in names:
         assert re.fullmatch(r"(\d\d(-[a-z0-9]+)+|summary|appendix)\.ipynb", name), name
@@ -70,7 +70,7 @@ def test_cells_are_few_and_short(path):
     lengths = code_lengths(path)
     assert len(lengths) <= 25 and max(lengths) <= 25 and sum(lengths) / len(lengths) <= 10
     for cell in cells(path, "markdown"):
-        assert all(len(line) <= 110 for line in cell["source"].splitlines())
+        assert all(len(line) <= 110 or line.startswith("|") for line in cell["source"].splitlines())
 
 
 def test_cells_have_about_eight_lines():
@@ -164,7 +164,8 @@ def checkout(tmp_path_factory):
     def make(*arguments):
         command = ["make", "report", "PROFILE=quick", "DATA=standin", f"PY={sys.executable}", *arguments]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+        if done.returncode:
+            pytest.fail(f"make report: {done.stdout}{done.stderr[-1000:]}", pytrace=False)
         return done
 
     return folder, make, make()
