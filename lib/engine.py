@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections import Counter, defaultdict
+from concurrent.futures import CancelledError
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib.util import find_spec
@@ -243,14 +244,18 @@ def _portable(function, topic):
 
 
 def _outcome(future):
-    """The value or the exception of a finished task; raises what is wrong with the cluster, not with the task."""
-    if future.status in ("cancelled", "lost"):
+    """The value or the exception of a task; raises what is wrong with the cluster, not with the task."""
+    from distributed.comm import CommClosedError
+
+    try:
+        return future.result()  # waits once more where a worker took a finished result with it
+    except (CancelledError, CommClosedError):
         connect.cache_clear()
-        raise Interrupted("the scheduler is gone")
-    error = future.exception()
-    if isinstance(error, (ClusterError, ImportError, data.DataError)):
-        raise ClusterError(f"{error.__notes__[-1]}: {error}")
-    return future.result() if error is None else error.with_traceback(future.traceback())
+        raise Interrupted("the scheduler is gone") from None
+    except (ClusterError, ImportError, data.DataError) as error:
+        raise ClusterError(f"{error.__notes__[-1]}: {error}") from None
+    except Exception as error:
+        return error
 
 
 def _differences(experiment):
