@@ -57,7 +57,7 @@ lint: $(READY) ## check code and notebooks
 	$(PY) -m ruff format --check .
 
 clean: ## remove what report made, but not the stored results
-	rm -rf $(BUILD) reports/report.pdf reports/report.html reports/lambda-search.csv reports/reproduced.csv figures/*.svg figures/*.png
+	rm -rf $(BUILD) reports/reproduced reports/report.pdf reports/report.html reports/lambda-search.csv reports/reproduced.csv figures/*.svg figures/*.png
 
 distclean: clean ## remove also the stored results and the environment
 	rm -rf reports/results reports/sweeps $(VENV)
