@@ -89,6 +89,8 @@ OPTIMIZERS = {
 def updates(parameters, gradients, eta, l2, *memory):
     """Yield (theta, g, eta, *memory) for all parameters, g the gradient of the cost, penalty included.
 
+    Without memory the penalty's part of the step, ``-2 eta l2 W``, is taken before, and g is the loss's alone.
+
     Large arrays come trial by trial, so that a chain of steps on one finds it in the processor's cache; small ones
     come whole. All is elementwise, so the bits do not depend on it.
     """
@@ -105,8 +107,10 @@ def updates(parameters, gradients, eta, l2, *memory):
                     shaped[theta.ndim] = per_trial(eta, theta), per_trial(shrink, theta)
                 several = [(*shaped[theta.ndim], *arrays)]
             for rate, factor, part, g, *rest in several:
-                if name == "W":
+                if name == "W" and rest:
                     g += factor * part
+                elif name == "W":  # nothing remembers g: the same sum in one pass over the array less
+                    part *= 1 - rate * factor
                 yield part, g, rate, *rest
 
 

@@ -14,6 +14,7 @@ import json
 import math
 import os
 import re
+import signal
 import sys
 import time
 from dataclasses import dataclass, field, fields
@@ -24,7 +25,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 import yaml
 
-from lib import data, engine, experiments, search, store
+from lib import data, engine, experiments, profiles, search, store
 from lib.report.display import RECORD
 from lib.report.notebook import ReportError
 
@@ -117,7 +118,7 @@ class Experiments:
         for name in values:
             data.check_choice("parameter", name, ["profile", *(f.name for f in fields(experiments.Experiment))])
         values["data"], profile = _data_name(values["data"]), values.pop("profile")
-        return experiments.profiled(experiments.Experiment(**values), profile)
+        return profiles.profiled(experiments.Experiment(**values), profile)
 
 
 @dataclass(frozen=True)
@@ -290,4 +291,6 @@ def main(arguments):
 if __name__ == "__main__":
     from lib import sweep  # the module that workers import
 
+    for signum in (signal.SIGTERM, signal.SIGHUP):  # the end of a batch job or of an ssh session
+        signal.signal(signum, signal.default_int_handler)
     sys.exit(sweep.main(sys.argv[1:]))

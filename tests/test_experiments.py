@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from lib import data, engine, experiments, store
-from lib.experiments import TRIAL_FIELDS, Experiment, caveat, code_version, key, setting, shared, vary
+from lib.experiments import TRIAL_FIELDS, Experiment, code_version, key, shared, vary
+from lib.profiles import caveat, setting
 
 FIELDS = [f.name for f in fields(Experiment)]
 

@@ -338,23 +338,27 @@ def wait_for_results(folder, process, more_than=0):
 
 @pytest.fixture(scope="module")
 def local(checkouts):
-    """The sweep on a local cluster, Ctrl-C after the second pass, and the same command again."""
-    with driver(checkouts[0]) as process:
-        wait_for_results(checkouts[0], process, more_than=2)
-        process.send_signal(signal.SIGINT)
-        stopped = finish(process)
-    stored = [p.stem for p in (checkouts[0] / "reports/results").glob("[!.]*.json")]
+    """The sweep on a local cluster, Ctrl-C after the second pass, SIGTERM after one more, and to its end."""
+    stopped, stored = [], [2]
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        with driver(checkouts[0]) as process:
+            wait_for_results(checkouts[0], process, more_than=stored[-1])
+            os.killpg(process.pid, signum) if signum == signal.SIGINT else process.send_signal(signum)
+            stopped.append(finish(process))
+        stored.append(len(list((checkouts[0] / "reports/results").glob("[!.]*.json"))))
     partial = table(checkouts[0] / "reports", "hard")
     with driver(checkouts[0]) as process:
-        return stopped, stored, partial, finish(process), table(checkouts[0] / "reports", "hard")
+        return stopped, stored[1:], partial, finish(process), table(checkouts[0] / "reports", "hard")
 
 
 def test_ctrl_c_keeps_what_is_finished(local):
-    (status, _, errors), stored, partial, (again, output, _), whole = local
-    assert status == 3 and "Traceback" not in errors
-    assert "sweep: stopped; " in errors and errors.endswith(" stored; the same command goes on\n")
-    assert 2 <= len(partial) <= len(stored) < 12 and set(partial["key"]) <= set(stored)
-    assert again == 0 and f"{12 - len(stored)} done, {len(stored)} loaded" in output
+    stopped, stored, partial, (again, output, _), whole = local
+    for status, _, errors in stopped:
+        assert status == 3 and "Traceback" not in errors
+        assert "sweep: stopped; " in errors and errors.endswith(" stored; the same command goes on\n")
+    assert f" done, {stored[0]} loaded, 0 failed, 0 diverged" in stopped[1][2]
+    assert stored[0] <= len(partial) <= stored[1] < 12
+    assert again == 0 and f"{12 - stored[1]} done, {stored[1]} loaded" in output
     assert len(whole) == 12 and set(whole["status"]) == {"done"}
 
 
