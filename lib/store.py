@@ -13,7 +13,12 @@ REPORTS = Path(os.environ.get("WORKBOOK_REPORTS") or ROOT / "reports")
 
 
 def write(path, text):
-    """Write a text file so that it is whole or not there, whatever happens meanwhile; folders are made."""
+    """Write a text file so that it is whole or not there, whatever happens meanwhile; folders are made.
+
+    A file that holds the text already keeps its date, so that make does not remake what was made of it.
+    """
+    if path.exists() and path.read_bytes() == text.encode():
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     with open(temporary, "w") as file:

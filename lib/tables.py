@@ -72,11 +72,22 @@ def difference(a, b, name="test_accuracy"):
     """
     differences = 100 * (score(a, name) - score(b, name))
     n = len(differences)
-    return differences.mean(), T_975[n - 1] * differences.std(ddof=1) / np.sqrt(n)
+    half = t_975(n - 1) * differences.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    return differences.mean(), half
 
 
-#: 97.5 % quantile of Student's t by degrees of freedom, so that SciPy is not needed for nine numbers
-T_975 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
+def t_975(df):
+    """Return the 97.5 % quantile of Student's t for df degrees of freedom, to three decimals.
+
+    Beyond the table by the first terms of its expansion around the normal distribution's (Abramowitz & Stegun 26.7.5),
+    so that SciPy is not needed for it.
+    """
+    table = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+    if df <= len(table):
+        return table[df - 1]
+    z = 1.959964
+    terms = z, (z**3 + z) / 4, (5 * z**5 + 16 * z**3 + 3 * z) / 96, (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384
+    return sum(term / df**power for power, term in enumerate(terms))
 
 
 #: heads of the columns of ``variants``
