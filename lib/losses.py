@@ -88,8 +88,11 @@ LOSSES = {
 
 
 def l2_penalty(weights, l2):
-    """Return ``l2 * sum of squares`` over a list of weight matrices W (..., d_in, d_out); l2 scalar or (T,)."""
-    return np.float64(l2) * sum(np.add.reduce(W * W, axis=(-1, -2)) for W in weights)
+    """Return ``l2 * sum of squares`` over a list of weight matrices W (..., d_in, d_out); l2 scalar or (T,).
+
+    In what order NumPy adds depends on how an array lies in memory, hence the order asked for.
+    """
+    return np.float64(l2) * sum(np.add.reduce(np.multiply(W, W, order="C"), axis=(-1, -2)) for W in weights)
 
 
 def l2_gradient(W, l2):

@@ -117,13 +117,15 @@ class Network:
 
     def state(self):
         """Return a copy of everything that predictions depend on: {"layers", "averages"}, lists of dicts of arrays."""
-        copies = ([{k: v.copy() for k, v in part.items()} for part in parts] for parts in (self.layers, self.averages))
+        copies = (
+            [{k: v.copy("K") for k, v in part.items()} for part in parts] for parts in (self.layers, self.averages)
+        )
         return dict(zip(("layers", "averages"), copies, strict=True))
 
     def load_state(self, state):
         """Take over a state, whose arrays are copied."""
         for name, parts in state.items():
-            setattr(self, name, [{k: v.copy() for k, v in part.items()} for part in parts])
+            setattr(self, name, [{k: v.copy("K") for k, v in part.items()} for part in parts])
 
 
 def create(widths, init, rng, *, bias_std=0.0, batch_norm=False, dtype=np.float32, **settings):
@@ -148,11 +150,16 @@ def create(widths, init, rng, *, bias_std=0.0, batch_norm=False, dtype=np.float3
 
 
 def stack(networks):
-    """Return one network of T trials from T untrained networks of the same widths and settings."""
+    """Return one network of T trials from T untrained networks of the same widths and settings.
+
+    In memory the first weights, (T, d_in, d_out), lie as (d_in, T, d_out), as layers.shared_product takes them.
+    """
     together = copy.copy(networks[0])
     together.layers = [
         {name: np.stack([layer[name] for layer in same]) for name in same[0]}
         for same in zip(*(network.layers for network in networks), strict=True)
     ]
+    first = together.layers[0]
+    first["W"] = first["W"].swapaxes(0, 1).copy().swapaxes(0, 1)
     together.averages = [{} for _ in together.layers[:-1]]
     return together

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from lib.layers import batch_norm_apply, batch_norm_backward, batch_norm_forward, relu_backward, relu_forward
+from lib.layers import (
+    batch_norm_apply,
+    batch_norm_backward,
+    batch_norm_forward,
+    relu_backward,
+    relu_forward,
+    shared_product,
+)
 from lib.losses import l2_gradient, l2_penalty, softmax, softmax_cross_entropy_forward
 from lib.schedules import triangular
 
@@ -69,3 +76,13 @@ def test_triangular_rate_meets_its_ends_at_multiples_of_n_s():
     np.testing.assert_allclose(triangular(np.arange(8), 0.0, 4.0, 4), [0, 1, 2, 3, 4, 3, 2, 1])
     with pytest.raises(ValueError, match="n_s"):
         triangular(0, 0, 1, 0)
+
+
+@pytest.mark.parametrize("shape", [(100, 3072, 50), (450, 3072, 50), (100, 3072, 10), (7, 40, 3), (1, 5, 1)])
+def test_a_shared_product_has_the_bits_of_each_trial_alone(shape):
+    n, d_in, d_out = shape
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((n, d_in), dtype=np.float32)
+    W, G = (rng.standard_normal((5, rows, d_out), dtype=np.float32) for rows in (d_in, n))
+    assert all(np.array_equal(p, X @ w) for p, w in zip(shared_product(X, W), W, strict=True))
+    assert all(np.array_equal(p, X.T @ g) for p, g in zip(shared_product(X.T, G), G, strict=True))

@@ -82,7 +82,8 @@ def test_paired_difference_by_hand():
 
 def test_quantiles_of_t():
     """Each is the 97.5 % quantile: the density integrates to 0.475 from 0 to it."""
-    for n, t in tables.T_975.items():
+    for n in (*range(1, 13), 30, 100):
+        t = tables.t_975(n)
         x = np.linspace(0, t, 100_001)
         density = (
             math.gamma((n + 1) / 2) / math.sqrt(n * math.pi) / math.gamma(n / 2) * (1 + x**2 / n) ** (-(n + 1) / 2)
