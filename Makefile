@@ -15,7 +15,7 @@ CHAPTERS := summary $(notdir $(basename $(sort $(wildcard notebooks/[0-9]*.ipynb
 BUILD    := reports/build
 EXECUTED := $(CHAPTERS:%=$(BUILD)/%.ipynb)
 # what the notebooks keep for the comparison with the five reports
-OBSERVED := $(patsubst notebooks/%.ipynb,reports/reproduced/%.csv,$(shell grep -l 'keep(' notebooks/*.ipynb))
+OBSERVED := $(patsubst notebooks/%.ipynb,reports/reproduced/%.csv,$(shell grep -l 'reproduction import.* keep' notebooks/*.ipynb))
 MODULES  := $(wildcard lib/*.py) lib/report/display.py lib/report/report.mplstyle
 
 .DEFAULT_GOAL := help
