@@ -20,6 +20,7 @@ The verdict follows a rule settled before looking. A number of a variant agrees 
 """
 
 import re
+from fnmatch import fnmatchcase
 
 import numpy as np
 import pandas as pd
@@ -158,7 +159,7 @@ def compare(observations):
     Columns: report, experiment_id, quantity, reported, unit, variant, mean, sd, n, difference, verdict, reason. A
     number without observation has one row, verdict "not comparable". Source of the rule: the head of this module.
     """
-    reasons = pd.read_csv(REASONS, dtype=str).set_index(["experiment_id", "quantity"])["reason"].to_dict()
+    reasons = list(pd.read_csv(REASONS, dtype=str).itertuples())  # the first whose patterns fit holds
     groups = {
         key: group["value"].to_numpy() for key, group in observations.groupby(["experiment_id", "quantity", "variant"])
     }
@@ -167,7 +168,8 @@ def compare(observations):
         found = {v: groups[row.experiment_id, row.quantity, v] for v in VARIANTS
                  if (row.experiment_id, row.quantity, v) in groups}  # fmt: skip
         verdict = _verdict(row, found)
-        reason = reasons.get((row.experiment_id, row.quantity), reasons.get((row.experiment_id, "*"), ""))
+        reason = next((r.reason for r in reasons if fnmatchcase(row.experiment_id, r.experiment_id)
+                       and fnmatchcase(row.quantity, r.quantity)), "")  # fmt: skip
         common = {"report": row.report, "experiment_id": row.experiment_id, "quantity": row.quantity}
         common |= {"reported": row.value, "unit": row.unit}
         for variant, values in (found or {"": np.array([np.nan])}).items():
