@@ -149,7 +149,10 @@ def passes(experiments, workers):
     for experiment in experiments:
         groups[shared(experiment)].append(experiment)
     size = min(MOST_TRIALS, max(1, -(-len(experiments) // (2 * workers))))
-    split = [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
+    split = []
+    for group in groups.values():
+        parts = -(-len(group) // size)
+        split += [group[i::parts] for i in range(parts)]  # of equal size but for one
     return sorted(
         split,
         key=lambda p: -len(p) * p[0].total_updates * p[0].batch_size * (len(p[0].hidden) + 10 * p[0].batch_norm),
