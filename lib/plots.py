@@ -233,8 +233,8 @@ def agreement(rows):
         ax.errorbar(
             reported, each["mean"] * scale, bars, fmt=marker, color=color, ms=3.5, lw=0.8, label=f"as {variant}"
         )
-    limits = ax.get_ylim()
+    limits = 0, 1.05 * ax.get_xlim()[1]
     ax.plot(limits, limits, color="grey", lw=0.8, zorder=0)
-    ax.set(xlabel="Reported accuracy / %", ylabel="Reproduced accuracy / %")
+    ax.set(xlabel="Reported accuracy / %", ylabel="Reproduced accuracy / %", xlim=limits, ylim=limits)
     ax.legend(loc="upper left")
     return fig

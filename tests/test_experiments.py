@@ -422,3 +422,14 @@ def test_run_trains_what_is_missing_and_says_so(monkeypatch, tmp_path, capsys):
     assert "4 runs: 2 loaded, 2 trained (1 of them were stale: trained by other" in capsys.readouterr().err
     assert [(r.curves, r.scores) for r in again] == [(r.curves, r.scores) for r in first]
     assert engine.run_groups({"a": todo[:1], "b": todo[1:]}) == {"a": again[:1], "b": again[1:]}
+
+
+def test_a_file_that_would_not_change_keeps_its_date(tmp_path):
+    """So that make does not remake what was made of it."""
+    path = tmp_path / "new" / "a.csv"
+    store.write(path, "é,1\n")
+    os.utime(path, (1, 1))
+    store.write(path, "é,1\n")
+    assert path.stat().st_mtime == 1
+    store.write(path, "é,2\n")
+    assert path.stat().st_mtime > 1 and path.read_text("utf-8") == "é,2\n"
