@@ -30,12 +30,12 @@ help: ## list these commands
 	@echo "SCHEDULER=tcp://HOST:8786  report and sweep train on that Dask cluster; see scheduler and workers."
 
 env: $(READY) ## make the Python environment in .venv
-# Full: one notebook at a time, its trainings on all cores. Quick: there is little to train, so the notebooks run side
-# by side and each trains what it needs.
+# Two notebooks side by side, of which one trains, on all cores. Quick: there is little to train, so as many as there are
+# cores, and each trains what it needs.
 report: choice ## run the notebooks and build reports/report.pdf and reports/report.html
 	@read data fingerprint profile < $(BUILD)/choice; echo "report: $$profile profile on $$data"; \
-	[ $$profile = full ] || { export SCHEDULER=$${SCHEDULER:-inproc}; jobs=-j$$(getconf _NPROCESSORS_ONLN); }; \
-	$(MAKE) --no-print-directory $$jobs reports/report.pdf
+	jobs=2; [ $$profile = full ] || { export SCHEDULER=$${SCHEDULER:-inproc}; jobs=$$(getconf _NPROCESSORS_ONLN); }; \
+	$(MAKE) --no-print-directory -j$$jobs reports/report.pdf
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	$(PY) -m jupyter lab notebooks

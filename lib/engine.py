@@ -199,6 +199,7 @@ def spread(function, jobs, progress):
     """
     from distributed import KilledWorker, as_completed  # here: loading what is stored needs none of it
 
+    turn = _take_turn()  # until this call ends
     client, topic, jobs = connect(), f"progress-{time.time_ns()}", list(jobs.items())
     task, batches, futures = _portable(function, topic), [range(len(jobs))], {}
     client.subscribe_topic(topic, lambda event: progress.partly(*event[1]))
@@ -218,6 +219,21 @@ def spread(function, jobs, progress):
         if client.status == "running":
             client.unsubscribe_topic(topic)
             client.cancel(list(futures))
+        turn.close()
+
+
+def _take_turn():
+    """Wait until no other process of this checkout works on its local cluster: all of them want all cores.
+
+    Returns the open file whose lock says so. It ends with the process, however that ends.
+    """
+    import fcntl
+
+    store.RESULTS.mkdir(parents=True, exist_ok=True)
+    turn = open(store.RESULTS / ".turn", "w")
+    if not os.environ.get("SCHEDULER"):
+        fcntl.flock(turn, fcntl.LOCK_EX)
+    return turn
 
 
 def _portable(function, topic):
