@@ -51,8 +51,11 @@ def at(update, name):
 
 
 def last(name):
-    """Return the reader of the last point of a curve."""
-    return lambda result: result.curves[name][-1]
+    """Return the reader of the last point of a curve, taken on all training images as the reports did, not a sample.
+
+    Where the network went back to its best weights the score is theirs, and the curve's own last point is returned.
+    """
+    return lambda result: result.curves[name][-1] if result.experiment.keep_best else result.scores[name]
 
 
 #: how a quantity of reported.csv is read from a Result, accuracies as fractions
@@ -213,9 +216,12 @@ NO_BREAK_SPACE, NO_BREAK_HYPHEN = "\u00a0", "\u2011"
 
 
 def _cell(row):
-    """Mean ± standard deviation (n), to four digits, on one line."""
-    spread = f" ± {row.sd:.2g}" if row.n > 1 and row.sd > 0 else ""
-    return f"{row.mean:.4g}{spread} ({row.n})".replace(" ", NO_BREAK_SPACE)
+    """Mean ± standard deviation (n), both to the second digit of the deviation, on one line."""
+    if not (row.n > 1 and row.sd > 1e-4 * abs(row.mean)):
+        return f"{row.mean:.4g}{NO_BREAK_SPACE}({row.n})"
+    digits = max(0, 1 - int(np.floor(np.log10(row.sd))))
+    value = f"{row.mean:.1e} ± {row.sd:.1e}" if digits > 6 else f"{row.mean:.{digits}f} ± {row.sd:.{digits}f}"
+    return f"{value} ({row.n})".replace(" ", NO_BREAK_SPACE)
 
 
 def reasons(rows):
