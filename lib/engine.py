@@ -13,6 +13,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib.util import find_spec
@@ -197,9 +198,13 @@ def spread(function, jobs, progress):
     repeated elsewhere, up to three times. Jobs that were unlucky to be with one that kills its workers are not
     condemned with it: the suspects are repeated one by one. Raises ClusterError, Interrupted.
     """
+    with _turn():
+        yield from _spread(function, jobs, progress)
+
+
+def _spread(function, jobs, progress):
     from distributed import KilledWorker, as_completed  # here: loading what is stored needs none of it
 
-    turn = _take_turn()  # until this call ends
     client, topic, jobs = connect(), f"progress-{time.time_ns()}", list(jobs.items())
     task, batches, futures = _portable(function, topic), [range(len(jobs))], {}
     client.subscribe_topic(topic, lambda event: progress.partly(*event[1]))
@@ -219,21 +224,23 @@ def spread(function, jobs, progress):
         if client.status == "running":
             client.unsubscribe_topic(topic)
             client.cancel(list(futures))
-        turn.close()
 
 
-def _take_turn():
-    """Wait until no other process of this checkout works on its local cluster: all of them want all cores.
+@contextmanager
+def _turn():
+    """Wait until no other process of this checkout works on a local cluster: each of them wants all cores.
 
-    Returns the open file whose lock says so. It ends with the process, however that ends.
+    The lock ends with the process, however that ends. On a cluster, or in this process, there is nothing to wait for.
     """
+    if os.environ.get("SCHEDULER"):
+        yield
+        return
     import fcntl
 
     store.RESULTS.mkdir(parents=True, exist_ok=True)
-    turn = open(store.RESULTS / ".turn", "w")
-    if not os.environ.get("SCHEDULER"):
-        fcntl.flock(turn, fcntl.LOCK_EX)
-    return turn
+    with open(store.RESULTS / ".turn", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _portable(function, topic):

@@ -179,3 +179,20 @@ def test_only_the_killer_of_its_workers_fails(tmp_path):
     lines = process.stdout.splitlines()
     assert [line for line in lines if line[0] != "3"] == [f"{n} {n * n}" for n in range(8) if n != 3], process.stderr
     assert lines[3] == "3 it killed each worker that tried it (out of memory?)"
+
+
+def test_processes_of_a_checkout_take_turns_on_its_cores(tmp_path, monkeypatch):
+    """On a cluster, or in this process, they need not."""
+    monkeypatch.setattr(engine.store, "RESULTS", tmp_path)
+    monkeypatch.delenv("SCHEDULER", raising=False)
+    code = f"import fcntl; fcntl.flock(open({str(tmp_path / '.turn')!r}), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+
+    def busy():
+        return b"BlockingIOError" in subprocess.run([sys.executable, "-c", code], capture_output=True).stderr
+
+    with engine._turn():
+        assert busy()
+    assert not busy()
+    monkeypatch.setenv("SCHEDULER", "inproc")
+    with engine._turn():
+        assert not busy()
