@@ -412,7 +412,7 @@ def test_run_trains_what_is_missing_and_says_so(monkeypatch, tmp_path, capsys):
     first = engine.run(todo)
     assert "4 runs: 0 loaded, 4 trained" in capsys.readouterr().err
     assert [r.experiment for r in first] == todo and [r.key for r in first] == [key(e) for e in todo]
-    assert {path.stem for path in tmp_path.iterdir()} == {r.key for r in first}
+    assert {path.stem for path in tmp_path.glob("*.json")} == {r.key for r in first}
     assert engine.run([*todo, *todo]) == first * 2
     assert "4 runs: 4 loaded, 0 trained" in capsys.readouterr().err
     lost, old = (tmp_path / f"{r.key}.json" for r in first[:2])

@@ -15,7 +15,8 @@ def result(test=0.5, validation=0.6, losses=(2.0, 1.5, 1.0), **settings):
     """Return a stand-in for a Result with a curve of three points, at updates 0, 500 and 1000."""
     curves = {"update": [0, 500, 1000], "train_loss": list(losses), "train_accuracy": [0.1, 0.4, 0.5]}
     curves |= {"validation_loss": [2.0, 1.2, 1.3], "train_cost": [3.0, 2.0, 1.5]}
-    scores = {"test_accuracy": test, "validation_accuracy": validation}
+    scores = {"train_loss": 1.1, "train_cost": 1.6, "train_accuracy": 0.45, "validation_loss": 1.3}
+    scores |= {"test_accuracy": test, "validation_accuracy": validation}
     return SimpleNamespace(experiment=Experiment(**settings), curves=curves, scores=scores)
 
 
@@ -60,11 +61,14 @@ def test_number(text, value):
 
 
 def test_observations_are_in_the_unit_of_the_report():
-    """Report 004 has fractions, report 000 has per cent; curves are read at their last point or part of the way."""
+    """Report 004 has fractions, report 000 has per cent; curves are read part of the way, their end on all images."""
     seen = {o["quantity"]: o for o in observe("S004-FINAL", "coded", [result(test=0.52)])}
     assert seen["test_accuracy"]["value"] == 0.52 and seen["test_accuracy"]["variant"] == "coded"
-    assert seen["final_train_loss_fig"]["value"] == 1.0 and seen["final_train_cost_fig"]["value"] == 1.5
-    assert seen["final_train_accuracy_fig"]["value"] == 0.5
+    assert seen["final_train_loss_fig"]["value"] == 1.1 and seen["final_train_cost_fig"]["value"] == 1.6
+    assert seen["final_train_accuracy_fig"]["value"] == 0.45
+    (best,) = (o for o in observe("S004-FINAL", "coded", [result(keep_best=True)]) if "train_loss_fig" in o["quantity"]
+               and "final" in o["quantity"])  # fmt: skip
+    assert best["value"] == 1.0  # the scores are not those of the last weights
     assert seen["train_accuracy_after_cycle2_fig"]["value"] == 0.4
     observations = observe("S000-3L-BN", "stated", [result(test=0.25), result(test=0.27)])
     assert [o["value"] for o in observations if o["quantity"] == "test_accuracy"] == [25, 27]
