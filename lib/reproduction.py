@@ -7,8 +7,8 @@ The verdict follows a rule settled before looking. A number of a variant agrees 
 
 - if it is an accuracy: when they differ by at most 1 point, or 2.5 for nets of nine layers without batch norm, for
   the winners of searches and for gains, or two standard deviations over repeats where that is more;
-- if it is read off a plot or a loss: by at most the reading error (0.03 nats unless the report's row says otherwise)
-  plus two standard deviations over repeats;
+- if it is read off a plot or a loss: by at most 0.03 nats, or the reading error where the report's row says that it
+  is more, plus two standard deviations over repeats;
 - if it is a gradient error or sum: when it is at most ten times the reported one and not below a thousandth of it,
   or both are rounding, below 1e-12;
 - if it is the lambda or eta of a winner: when it lies among those of the trials within one point of the best, or not
@@ -196,7 +196,7 @@ def compare(observations):
 
 
 def table(rows):
-    """Return the rows of ``compare`` as a table for readers: one line a number, one column a variant that it has."""
+    """Return the rows of ``compare`` as a table for readers: one line a number, one column a variant."""
     settings = rows["quantity"].isin(["lambda", "n_layers"])
     lines, above = [], None
     for (experiment, quantity), group in rows[~settings].groupby(["experiment_id", "quantity"], sort=False):
@@ -205,11 +205,12 @@ def table(rows):
             {"Experiment": "" if experiment == above else experiment[5:].replace("-", NO_BREAK_HYPHEN)}
             | {"Quantity": quantity.removesuffix("_fig").replace("_", " ")}
             | {"Reported": f"{number(group['reported'].iloc[0]):.4g}"}
-            | {variant.capitalize(): cells.get(variant, "–") for variant in VARIANTS if variant in set(rows["variant"])}
+            | {variant.capitalize(): cells.get(variant, "–") for variant in VARIANTS}
             | {"Verdict": group["verdict"].iloc[0]}
         )
         above = experiment
-    return pd.DataFrame(lines)
+    frame = pd.DataFrame(lines)
+    return frame.loc[:, (frame != "–").any()]
 
 
 NO_BREAK_SPACE, NO_BREAK_HYPHEN = "\u00a0", "\u2011"
@@ -270,5 +271,6 @@ def agrees(row, values):
         return bool(abs(mean - value) <= max(percent * (2.5 if loose else 1.0), spread))
     if "loss" in quantity or quantity.endswith("_fig"):
         read = re.search(r"\+-([\d.]+)", row.unit)
-        return bool(abs(mean - value) <= (float(read.group(1)) if read else 0.03) + spread)
+        least = 0.03 if "nats" in row.unit else 0.0
+        return bool(abs(mean - value) <= max(least, float(read.group(1)) if read else 0.03) + spread)
     return bool(np.isclose(mean, value))

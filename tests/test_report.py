@@ -180,7 +180,7 @@ def test_notice_is_on_every_page(two, tmp_path):
     build([*two, prose], tmp_path / "report")
     pages = pages_of(tmp_path / "report.pdf")
     assert len(pages) > 1 and all(STAND_IN in page for page in pages)
-    assert pages[0].count(STAND_IN) == 3  # header, box, caption of the table
+    assert pages[0].count(STAND_IN) == 4  # header, box, captions of the table and of the figure
 
 
 def test_contents_stand_where_marked(two, tmp_path):
