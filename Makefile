@@ -30,6 +30,7 @@ help: ## list these commands
 	@echo "SCHEDULER=tcp://HOST:8786  report and sweep train on that Dask cluster; see scheduler and workers."
 
 env: $(READY) ## make the Python environment in .venv
+
 # Two notebooks side by side, of which one trains, on all cores. Quick: there is little to train, so as many as there are
 # cores, and each trains what it needs.
 report: choice ## run the notebooks and build reports/report.pdf and reports/report.html

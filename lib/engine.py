@@ -24,7 +24,7 @@ from tqdm import tqdm
 from lib import data, store
 from lib.experiments import Experiment, code_version, key, shared, train
 
-MOST_TRIALS = 8  # of one pass: what more of them work on leaves the cache (two processes with 16 each: 7 % slower)
+MOST_TRIALS = 8  # of one pass: what more of them work on leaves the processor's cache
 
 
 class RunError(RuntimeError):

@@ -30,8 +30,8 @@ def sum_rows(X):
 def shared_product(A, B):
     """Return ``A @ B`` of A (m, k), which all trials share, and B (T, k, d): (T, m, d), in memory (m, T, d).
 
-    One product of A and all B side by side reads and packs A once, which takes a quarter off a training step, where it
-    gives the bits of T products; else T products.
+    Where it gives the bits of T products, one product of A and all B side by side: it reads and packs A once, which
+    takes about a quarter off the time. Else T products.
     """
     T, k, d = B.shape
     out = np.empty((len(A), T, d), B.dtype)

@@ -8,7 +8,7 @@ rule remembers belongs to its object: a new object starts afresh.
 
 import numpy as np
 
-LARGE = 1 << 16  # elements of an array above which it pays to save passes over it
+LARGE = 1 << 16  # elements of an array above which per_trial writes its value out
 
 
 class SGD:
