@@ -11,7 +11,7 @@ import platform
 import signal
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -19,10 +19,10 @@ from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
-from tqdm import tqdm
 
 from lib import data, store
 from lib.experiments import Experiment, code_version, key, shared, train
+from lib.progress import Progress
 
 MOST_TRIALS = 8  # of one pass: what more of them work on leaves the processor's cache
 
@@ -50,39 +50,6 @@ class Result:
     scores: dict
     run: dict  # "seconds" of its share of the pass, "date", "machine", "python", "numpy", "fingerprint"
     weights: list | None = None  # of the first layer, where the experiment keeps them
-
-
-class Progress:
-    """The one bar of a call: runs done, loaded, failed and diverged, and the best score so far."""
-
-    def __init__(self, total, title, name=None, goal="maximize"):
-        self.counts, self.underway, self.scores = Counter(), {}, []
-        self.metric, self.better = name, max if goal == "maximize" else min
-        look = "{desc}: {percentage:3.0f}% |{bar}| {n:.1f}/{total} [{elapsed}<{remaining}{postfix}]"
-        self.bar = tqdm(total=total, desc=title, bar_format=look, mininterval=1, smoothing=0, delay=1)
-
-    def note(self, outcome, loaded=False):
-        """Count the outcome of a run, a Result or an exception, and return it."""
-        failed = isinstance(outcome, Exception)
-        self.counts["failed" if failed else "loaded" if loaded else "done"] += 1
-        if not failed and outcome.diverged:
-            self.counts["diverged"] += 1
-        elif not failed and self.metric in outcome.scores:
-            self.scores.append(outcome.scores[self.metric])
-        self.bar.initial += loaded  # it says nothing of the time that the others take
-        self.bar.set_postfix_str(str(self), refresh=False)
-        self.partly(None, 0)
-        return outcome
-
-    def partly(self, job, runs):
-        """Show how many runs, a fraction too, are done of a job that is under way."""
-        self.underway[job] = runs
-        settled = self.counts.total() - self.counts["diverged"]
-        self.bar.update(settled + sum(list(self.underway.values())) - self.bar.n)
-
-    def __str__(self):
-        counts = ", ".join(f"{self.counts[name]} {name}" for name in ("done", "loaded", "failed", "diverged"))
-        return counts + (f", best {self.metric} {self.better(self.scores):.4g}" if self.scores else "")
 
 
 def run(experiments):

@@ -26,6 +26,7 @@ import pandas as pd
 import yaml
 
 from lib import data, engine, experiments, profiles, search, store
+from lib.progress import Progress
 from lib.report.display import RECORD
 from lib.report.notebook import ReportError
 
@@ -272,7 +273,7 @@ def main(arguments):
     try:
         sweep = load(arguments[0])
         total = sweep.trials or math.prod(len(domain.get("values", [0])) for domain in sweep.parameters.values())
-        progress = engine.Progress(total, sweep.name, **sweep.metric)
+        progress = Progress(total, sweep.name, **sweep.metric)
         with progress.bar:
             table = run(sweep, progress)
     except (SweepError, data.DataError, engine.ClusterError) as error:

@@ -11,6 +11,7 @@ import pytest
 
 from lib import engine, experiments, store
 from lib.experiments import Experiment, key, vary
+from lib.progress import Progress
 
 SMALL = Experiment(data="standin", n_s=4, cycles=1, hidden=(6,), log_every=4, sample=50)
 
@@ -136,7 +137,7 @@ def test_no_scheduler_is_one_clear_line(monkeypatch):
 
 def test_progress_counts_what_a_person_wants_to_know():
     result = engine.Result(SMALL, "k", False, {}, {"loss": 0.5}, {})
-    progress = engine.Progress(6, "title", "loss", "minimize")
+    progress = Progress(6, "title", "loss", "minimize")
     for outcome, loaded in [
         (result, True),
         (replace(result, scores={"loss": 0.25}), False),
@@ -154,13 +155,14 @@ def test_progress_counts_what_a_person_wants_to_know():
 KILLER = """
 import os, sys
 from lib import engine
+from lib.progress import Progress
 def work(n, report):
     if n == 3:
         os.kill(os.getpid(), 9)
     return n * n
 if __name__ == "__main__":
     import killer
-    for n, outcome in sorted(engine.spread(killer.work, {n: (n,) for n in range(8)}, engine.Progress(8, "test"))):
+    for n, outcome in sorted(engine.spread(killer.work, {n: (n,) for n in range(8)}, Progress(8, "test"))):
         print(n, outcome)
 """
 
