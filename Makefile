@@ -31,7 +31,7 @@ help: ## list these commands
 
 env: $(READY) ## make the Python environment in .venv
 
-# Two notebooks side by side, of which one trains, on all cores. Quick: there is little to train, so as many as there are
+# Two notebooks side by side share the cores (lib/cores.py). Quick: there is little to train, so as many as there are
 # cores, and each trains what it needs.
 report: choice ## run the notebooks and build reports/report.pdf and reports/report.html
 	@read data fingerprint profile < $(BUILD)/choice; echo "report: $$profile profile on $$data"; \

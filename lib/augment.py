@@ -31,10 +31,11 @@ def blur(X, fraction, rng, most=0.5):
     Source: report 004's text. At the border the kernel is cut and scaled to sum to 1.
     """
     chosen = rng.random(len(X)) < fraction
-    sigma = rng.uniform(0, most, (chosen.sum(), 1, 1)) + 1e-6  # 0 would divide by 0; this changes nothing
-    distance = np.subtract.outer(np.arange(32), np.arange(32))
-    kernel = np.exp(-0.5 * (distance / sigma) ** 2)
-    kernel = (kernel / kernel.sum(axis=-1, keepdims=True)).astype(X.dtype)[:, None]
+    sigma = rng.uniform(0, most, (chosen.sum(), 1)) + 1e-6  # 0 would divide by 0; this changes nothing
+    weights = np.exp(-0.5 * (np.arange(32) / sigma) ** 2).astype(X.dtype)
+    distance = np.abs(np.subtract.outer(np.arange(32), np.arange(32)))
+    kernel = np.take(weights, distance, axis=1)[:, None]
+    kernel /= kernel.sum(axis=-1, keepdims=True)
     out = X.copy()
     images = out[chosen].reshape(-1, *SHAPE)
     out[chosen] = (kernel @ images @ kernel.swapaxes(-1, -2)).reshape(-1, X.shape[1])

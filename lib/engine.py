@@ -13,14 +13,13 @@ import sys
 import time
 from collections import defaultdict
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
 
-from lib import data, store
+from lib import cores, data, store
 from lib.experiments import Experiment, code_version, key, shared, train
 from lib.progress import Progress
 
@@ -121,10 +120,14 @@ def passes(experiments, workers):
     for group in groups.values():
         parts = -(-len(group) // size)
         split += [group[i::parts] for i in range(parts)]  # of equal size but for one
-    return sorted(
-        split,
-        key=lambda p: -len(p) * p[0].total_updates * p[0].batch_size * (len(p[0].hidden) + 10 * p[0].batch_norm),
-    )
+    return sorted(split, key=_cost, reverse=True)
+
+
+def _cost(experiments):
+    """How long a pass takes, roughly: mini-batches are gathered once, the first layer outweighs all others together."""
+    one = experiments[0]
+    layers = 50 + (5 if one.batch_norm else 1) * len(one.hidden)
+    return (len(experiments) + 0.7) * one.total_updates * one.batch_size * layers
 
 
 def _pass(experiments, version, report):
@@ -165,15 +168,10 @@ def spread(function, jobs, progress):
     repeated elsewhere, up to three times. Jobs that were unlucky to be with one that kills its workers are not
     condemned with it: the suspects are repeated one by one. Raises ClusterError, Interrupted.
     """
-    with _turn():
-        yield from _spread(function, jobs, progress)
-
-
-def _spread(function, jobs, progress):
     from distributed import KilledWorker, as_completed  # here: loading what is stored needs none of it
 
     client, topic, jobs = connect(), f"progress-{time.time_ns()}", list(jobs.items())
-    task, batches, futures = _portable(function, topic), [range(len(jobs))], {}
+    task, batches, futures = _portable(function, topic, cores.locks()), [range(len(jobs))], {}
     client.subscribe_topic(topic, lambda event: progress.partly(*event[1]))
     try:
         for batch in batches:  # grows by the suspects
@@ -193,30 +191,13 @@ def _spread(function, jobs, progress):
             client.cancel(list(futures))
 
 
-@contextmanager
-def _turn():
-    """Wait until no other process of this checkout works on a local cluster: each of them wants all cores.
-
-    The lock ends with the process, however that ends. On a cluster, or in this process, there is nothing to wait for.
-    """
-    if os.environ.get("SCHEDULER"):
-        yield
-        return
-    import fcntl
-
-    store.RESULTS.mkdir(parents=True, exist_ok=True)
-    with open(store.RESULTS / ".turn", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _portable(function, topic):
+def _portable(function, topic, locks):
     """A task that imports ``function`` where it runs, and marks an exception with the machine.
 
     The scheduler unpickles what it passes on (github.com/dask/distributed/issues/8304) and need not have this package:
     a function made here travels as its code, and all that it refers to are texts.
     """
-    module, name = function.__module__, function.__name__
+    module, name, cores_module = function.__module__, function.__name__, cores.__name__
 
     def task(number, *arguments):
         import importlib
@@ -227,7 +208,8 @@ def _portable(function, topic):
         log = get_worker().log_event
         try:
             call = getattr(importlib.import_module(module), name)
-            return call(*arguments, lambda runs: log(topic, (number, runs)))
+            with importlib.import_module(cores_module).one_of(locks):
+                return call(*arguments, lambda runs: log(topic, (number, runs)))
         except Exception as error:
             error.add_note(f"worker on {platform.node()}")
             raise

@@ -8,7 +8,7 @@ rule remembers belongs to its object: a new object starts afresh.
 
 import numpy as np
 
-LARGE = 1 << 16  # elements of an array above which per_trial writes its value out
+LARGE = 1 << 16  # elements: a longer array is walked through in parts of about this size, to stay in the cache
 
 
 class SGD:
@@ -33,7 +33,7 @@ class Momentum:
     def step(self, parameters, gradients, eta, l2=0.0):
         """Update the parameters by their gradients."""
         if self.velocity is None:
-            self.velocity = zeros_like(parameters)
+            self.velocity = full_like(parameters, 0)
         for theta, g, rate, v in updates(parameters, gradients, eta, l2, self.velocity):
             g *= rate
             v *= self.rho
@@ -42,7 +42,7 @@ class Momentum:
 
 
 class AdaGrad:
-    """``G += g^2``, ``theta -= eta * g / sqrt(G + eps)``, eps inside the root. Source: Duchi et al. 2011."""
+    """``G += g^2``, ``theta -= eta * g / sqrt(G)``; G starts at eps, inside the root. Source: Duchi et al. 2011."""
 
     def __init__(self, eps=1e-6):
         self.eps, self.squares = eps, None
@@ -50,11 +50,13 @@ class AdaGrad:
     def step(self, parameters, gradients, eta, l2=0.0):
         """Update the parameters by their gradients."""
         if self.squares is None:
-            self.squares = zeros_like(parameters)
+            self.squares = full_like(parameters, self.eps)
         for theta, g, rate, G in updates(parameters, gradients, eta, l2, self.squares):
-            G += g * g
-            g /= np.sqrt(G + self.eps)
+            root = g * g
+            G += root
+            np.sqrt(G, out=root)
             g *= rate
+            g /= root
             theta -= g
 
 
@@ -67,7 +69,7 @@ class Adam:
     def step(self, parameters, gradients, eta, l2=0.0):
         """Update the parameters by their gradients."""
         if self.means is None:
-            self.means, self.squares = zeros_like(parameters), zeros_like(parameters)
+            self.means, self.squares = full_like(parameters, 0), full_like(parameters, 0)
         self.t += 1
         for theta, g, rate, m, v in updates(parameters, gradients, eta, l2, self.means, self.squares):
             m += (1 - self.beta1) * (g - m)
@@ -89,19 +91,34 @@ OPTIMIZERS = {
 def updates(parameters, gradients, eta, l2, *memory):
     """Yield (theta, g, eta, *memory) for all parameters, g the gradient of the cost, penalty included.
 
-    Without memory the penalty's part of the step, ``-2 eta l2 W``, is taken before, and g is the loss's alone.
+    Without memory the penalty's part of the step, ``-2 eta l2 W``, is taken before, and g is the loss's alone. With it
+    large arrays come in blocks of rows: more operations follow on each, which go faster in the cache.
     """
     dtype = parameters[0]["W"].dtype
     eta, shrink = (_alike(np.asarray(x, dtype)) for x in (eta, 2 * np.asarray(l2, dtype)))
     for layer, *others in zip(parameters, gradients, *memory, strict=True):
         for name, theta in layer.items():
             g, *rest = (other[name] for other in others)
-            rate = per_trial(eta, theta)
-            if name == "W" and rest:
-                g += per_trial(shrink, theta) * theta
-            elif name == "W":  # nothing remembers g: the same sum in one pass over the array less
-                theta *= 1 - rate * per_trial(shrink, theta)
-            yield theta, g, rate, *rest
+            rate, pull = per_trial(eta, theta), per_trial(shrink, theta) if name == "W" else None
+            if not rest:  # nothing remembers g: the same sum in one pass over the array less
+                if name == "W":
+                    theta *= 1 - rate * pull
+                yield theta, g, rate
+            for some, g_some, *rest_some in _blocks(theta, g, *rest) if rest else ():
+                if name == "W":
+                    g_some += pull * some
+                yield some, g_some, rate, *rest_some
+
+
+def _blocks(*arrays):
+    """Yield the arrays, large ones block of rows by block of rows."""
+    if arrays[0].size <= LARGE:
+        yield arrays
+        return
+    n = arrays[0].shape[-2]
+    rows = max(1, LARGE * n // arrays[0].size)
+    for start in range(0, n, rows):
+        yield [array[..., start : start + rows, :] for array in arrays]
 
 
 def _alike(value):
@@ -116,9 +133,9 @@ def pairs(parameters, *others):
             yield array, *(other[name] for other in rest)
 
 
-def zeros_like(parameters):
-    """Return lists of dicts of zeros in the shape of the parameters."""
-    return [{name: np.zeros_like(array) for name, array in layer.items()} for layer in parameters]
+def full_like(parameters, value):
+    """Return lists of dicts of arrays of one value in the shape of the parameters."""
+    return [{name: np.full_like(array, value) for name, array in layer.items()} for layer in parameters]
 
 
 def per_trial(value, array, dtype=None):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lib import engine, experiments, store
+from lib import cores, engine, experiments, store
 from lib.experiments import Experiment, key, vary
 from lib.progress import Progress
 
@@ -183,18 +183,29 @@ def test_only_the_killer_of_its_workers_fails(tmp_path):
     assert lines[3] == "3 it killed each worker that tried it (out of memory?)"
 
 
-def test_processes_of_a_checkout_take_turns_on_its_cores(tmp_path, monkeypatch):
+def test_processes_of_a_checkout_share_its_cores(tmp_path, monkeypatch):
     """On a cluster, or in this process, they need not."""
     monkeypatch.setattr(engine.store, "RESULTS", tmp_path)
+    monkeypatch.setattr("dask.system.CPU_COUNT", 2)
     monkeypatch.delenv("SCHEDULER", raising=False)
-    code = f"import fcntl; fcntl.flock(open({str(tmp_path / '.turn')!r}), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+    locks = cores.locks()
+    assert len(locks) == 2
+    code = f"import time; from lib import cores\nwith cores.one_of({locks}): print(time.time(), flush=True); input()"
 
-    def busy():
-        return b"BlockingIOError" in subprocess.run([sys.executable, "-c", code], capture_output=True).stderr
+    def other():
+        return subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=store.ROOT, text=True
+        )
 
-    with engine._turn():
-        assert busy()
-    assert not busy()
+    with other() as first:
+        first.stdout.readline()  # it has one core, we take the other
+        with cores.one_of(locks), other() as second:
+            time.sleep(2)
+            released = time.time()
+            first.kill()  # its lock ends with it
+            assert float(second.stdout.readline()) > released
+            second.communicate("\n", timeout=10)
     monkeypatch.setenv("SCHEDULER", "inproc")
-    with engine._turn():
-        assert not busy()
+    assert cores.locks() == []
+    with cores.one_of([]):
+        pass
