@@ -23,7 +23,7 @@ from lib import cores, data, store
 from lib.experiments import Experiment, code_version, key, shared, train
 from lib.progress import Progress
 
-MOST_TRIALS = 8  # of one pass: what more of them work on leaves the processor's cache
+MOST_TRIALS = 9  # of one pass: what more of them work on leaves the processor's cache
 
 
 class RunError(RuntimeError):
@@ -108,14 +108,14 @@ def outcomes(wanted, progress):
 
 
 def passes(experiments, workers):
-    """Return lists of experiments that share a pass, the longest first, about two passes a worker.
+    """Return lists of experiments that share a pass, the longest first, one pass a worker or more.
 
     A result does not depend on how runs are grouped, so the grouping may follow the number of workers.
     """
     groups = defaultdict(list)
     for experiment in experiments:
         groups[shared(experiment)].append(experiment)
-    size = min(MOST_TRIALS, max(1, -(-len(experiments) // (2 * workers))))
+    size = min(MOST_TRIALS, -(-len(experiments) // workers))
     split = []
     for group in groups.values():
         parts = -(-len(group) // size)

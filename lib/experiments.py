@@ -70,7 +70,9 @@ class Experiment:
     keep_best: bool = False  # final scores of the weights with the best logged validation accuracy, not of the last
     keep_weights: bool = False  # store the first layer's weights with the result
     log_every: int = 450  # updates between two points of the curves
-    sample: int = 10_000  # training images on which the training curves are taken; final scores are on all
+    sample: int = (
+        5_000  # training images, as many as validate, on which the training curves are taken; final scores are on all
+    )
     test: bool = True  # score the final network on the test set; off in searches
 
     def __post_init__(self):

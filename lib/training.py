@@ -119,7 +119,7 @@ def fit(
     l2,
     order,
     log_every,
-    sample=10_000,
+    sample=5_000,
     loss="softmax",
     statistics="average",
     recipe=(),
