@@ -101,6 +101,6 @@ $(BUILD)/summary.ipynb: reports/lambda-search.csv
 $(BUILD)/summary.ipynb $(BUILD)/appendix.ipynb: | $(filter-out $(BUILD)/summary.ipynb $(BUILD)/appendix.ipynb,$(EXECUTED))
 
 # those with searches in many rounds begin, so that there is other work beside them
-reports/report.pdf: $(BUILD)/07-lambda-search.ipynb $(BUILD)/09-bonus.ipynb
-reports/report.pdf: $(EXECUTED) reports/report.yml reports/refs.bib $(wildcard lib/report/*.py lib/report/templates/report/*)
+reports/report.pdf: $(BUILD)/07-lambda-search.ipynb $(BUILD)/09-bonus.ipynb $(EXECUTED) \
+		reports/report.yml reports/refs.bib $(wildcard lib/report/*.py lib/report/templates/report/*)
 	@$(PY) -m lib.report build $(EXECUTED) --output $(basename $@)
