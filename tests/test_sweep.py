@@ -1,6 +1,7 @@
 """Sweeps: what a file may say; searches that go on where they stopped; a real cluster whose parts are killed."""
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -299,6 +300,7 @@ def started(command, folder, **environment):
         if "lib.sweep" in command
         else {"stdout": -3, "stderr": -3}
     )
+    how["preexec_fn"] = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's "&" has it ignored
     process = subprocess.Popen(command, cwd=folder, env=environment, text=True, start_new_session=True, **how)
     try:
         yield process
