@@ -42,7 +42,7 @@ lab: $(READY) ## open the notebooks in JupyterLab
 	$(PY) -m jupyter lab notebooks
 
 sweep: $(READY) ## run a sweep, SWEEP=notebooks/sweeps/lambda.yaml for one; again goes on where it stopped
-	@$(PY) -m lib.sweep $(SWEEP)
+	@$(PY) -m workbook.runs.sweep $(SWEEP)
 
 scheduler: $(READY) ## start what shares work among machines; HOST=its address for others than this one
 	$(PY) -m dask scheduler --host $(HOST) --port 8786
@@ -51,7 +51,7 @@ scheduler: $(READY) ## start what shares work among machines; HOST=its address f
 # it sets in the environment: without, a worker trains 2.5 times slower, and may round otherwise than the other machines.
 workers: $(READY) ## work for the scheduler SCHEDULER=tcp://HOST:8786, one process a core
 	@test '$(SCHEDULER)' || { echo "say whose: make workers SCHEDULER=tcp://HOST:8786" >&2; exit 2; }
-	while :; do $(PY) -m dask worker $(SCHEDULER) --nworkers $(WORKERS) --nthreads 1 --preload-nanny lib \
+	while :; do $(PY) -m dask worker $(SCHEDULER) --nworkers $(WORKERS) --nthreads 1 --preload-nanny workbook \
 		--no-dashboard --death-timeout 60; sleep 5; done
 
 test: $(READY) ## run all tests
@@ -88,7 +88,7 @@ choice: $(READY)
 
 $(BUILD)/%.ipynb: notebooks/%.ipynb $(BUILD)/choice $(MODULES)
 	@read data fingerprint profile < $(BUILD)/choice; \
-	$(PY) -m lib.report execute $< --output $@ --parameter data $$data --parameter profile $$profile
+	$(PY) -m workbook.report execute $< --output $@ --parameter data $$data --parameter profile $$profile
 
 # What notebooks write for others is as old as what it says: they leave the file alone when it would not change.
 $(OBSERVED): reports/reproduced/%.csv: $(BUILD)/%.ipynb
@@ -103,4 +103,4 @@ $(BUILD)/summary.ipynb $(BUILD)/appendix.ipynb: | $(filter-out $(BUILD)/summary.
 # those with searches in many rounds begin, so that there is other work beside them
 reports/report.pdf: $(BUILD)/07-lambda-search.ipynb $(BUILD)/09-bonus.ipynb $(EXECUTED) \
 		reports/report.yml reports/refs.bib $(wildcard lib/report/*.py lib/report/templates/report/*)
-	@$(PY) -m lib.report build $(EXECUTED) --output $(basename $@)
+	@$(PY) -m workbook.report build $(EXECUTED) --output $(basename $@)

@@ -101,7 +101,7 @@ def draw(curves):
 
 def main(names):
     """Measure, print, write, draw."""
-    from lib import store
+    from workbook.runs import store
 
     start, results = time.perf_counter(), measure(names)
     about = {

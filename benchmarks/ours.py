@@ -5,11 +5,11 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from lib.experiments import NINE_LAYERS
-from lib.network import create, stack
-from lib.optimizers import SGD
-from lib.splits import Images
-from lib.training import batches, gradients
+from lib.nn.network import create, stack
+from lib.nn.optimizers import SGD
+from lib.nn.splits import Images
+from lib.nn.training import batches, gradients
+from workbook.runs.experiment import NINE_LAYERS
 
 ETA, L2, BATCH = 0.01, 0.005, 100
 HIDDEN = {1: (), 3: (50, 50), 9: NINE_LAYERS}

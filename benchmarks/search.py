@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lib import data, engine, splits, store
-from lib.experiments import Experiment
+from lib import data
+from lib.nn import splits
+from workbook.runs import engine, store
+from workbook.runs.experiment import Experiment
 
 UPDATES, LOG = 1800, 450
 LAMBDAS = np.geomspace(1e-5, 1e-1, 16).tolist()
@@ -36,7 +38,7 @@ def pytorch_worker(folder, lambdas):
     from torch.nn import functional as F
 
     from benchmarks import peers
-    from lib.schedules import triangular
+    from lib.nn.schedules import triangular
 
     peers.threads(1)
     parts = splits.split(data.load("auto"), "45k5k_tail")

@@ -11,9 +11,10 @@ import torch
 
 from benchmarks import ours, peers
 from benchmarks.timing import interleave
-from lib import data, splits
-from lib.augment import augment
-from lib.training import evaluate
+from lib import data
+from lib.nn import splits
+from lib.nn.augmentation import augment
+from lib.nn.training import evaluate
 
 SECONDS = 5  # for one row of contestants
 NETS = {f"{depth} layer{'s' * (depth > 1)}{', BN' * bn}": (h, bn) for depth, h in ours.HIDDEN.items() for bn in (0, 1)}
@@ -113,9 +114,9 @@ def single(images, X, y):
         },
         SECONDS,
     )
-    code = "import time; t = time.perf_counter(); import lib, numpy, lib.training; print(time.perf_counter() - t)"
+    code = "import time; t = time.perf_counter(); import lib, numpy, lib.nn.training; print(time.perf_counter() - t)"
     bare = "import time; t = time.perf_counter(); import lib; print(time.perf_counter() - t)"
-    for name, source in {"import lib": bare, "import lib.training and NumPy": code}.items():
+    for name, source in {"import lib": bare, "import lib.nn.training and NumPy": code}.items():
         times = [float(subprocess.check_output([sys.executable, "-c", source])) for _ in range(5)]
         found[name] = {"median": float(np.median(times)), "best": min(times), "rounds": 5}
     return found
@@ -127,7 +128,7 @@ def report_build():
     if not notebooks:
         return None
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "lib.report", "build", *map(str, notebooks), "--output", f"{folder}/report"]
+        command = [sys.executable, "-m", "workbook.report", "build", *map(str, notebooks), "--output", f"{folder}/report"]
         try:
             return clock(command, capture_output=True)
         except subprocess.CalledProcessError:
@@ -137,7 +138,7 @@ def report_build():
 # VmHWM, since ru_maxrss of a child begins at what its parent had when it was started
 PASS = r"""
 import re
-from lib.experiments import Experiment, train
+from workbook.runs.experiment import Experiment, train
 from lib import data
 setting = dict(data=data.load("auto").name, batch_norm=True, hidden={hidden}, cycles=1, n_s=50, log_every=50)
 train([Experiment(l2=0.001 * t, **setting) for t in range(16)])

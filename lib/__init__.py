@@ -1,7 +1,7 @@
-"""NumPy networks for CIFAR-10 and the experiments done with them; the notebooks tell the story.
+"""Fully connected networks in NumPy (``lib.nn``), the images they learn from (``data``), and the gradient check.
 
-Importing this package before NumPy settles how NumPy multiplies matrices, for this process and for its children,
-and how its children free memory. A variable that the user has set is left alone.
+Importing this package before NumPy settles how NumPy multiplies matrices, in this process and in its children. A
+variable that the user has set is left alone.
 """
 
 import os
@@ -25,14 +25,3 @@ def _choose_blas():
 
 
 _choose_blas()
-
-# glibc then keeps freed arrays for the next step instead of returning them to the kernel; Dask's own setting for its
-# workers does the opposite, which makes NumPy training 2.5 times slower
-os.environ.setdefault("MALLOC_TRIM_THRESHOLD_", str(1 << 30))
-os.environ.setdefault("MALLOC_MMAP_THRESHOLD_", str(1 << 28))
-
-# Dask's processes look after themselves a hundred times a second, which takes a thirtieth of two cores away from
-# training; for passes of minutes once a second is enough
-os.environ.setdefault("DASK_DISTRIBUTED__ADMIN__TICK__INTERVAL", "1s")
-os.environ.setdefault("DASK_DISTRIBUTED__WORKER__MEMORY__MONITOR_INTERVAL", "1s")
-os.environ.setdefault("DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED", "False")

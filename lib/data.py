@@ -1,6 +1,6 @@
 """The images: find or fetch CIFAR-10, verify and read it.
 
-Pixels stay uint8 in one memory-mapped file that all processes share (184 MB); lib.splits gathers and normalises a
+Pixels stay uint8 in one memory-mapped file that all processes share (184 MB); lib.nn.splits gathers and normalises a
 mini-batch when it is wanted, which takes no longer than gathering stored floats would.
 Where no CIFAR-10 can be had there is a stand-in: 60 000 pictures of the same shape, drawn from a fixed seed.
 
@@ -8,7 +8,6 @@ Where no CIFAR-10 can be had there is a stand-in: 60 000 pictures of the same sh
 """
 
 import contextlib
-import difflib
 import functools
 import hashlib
 import inspect
@@ -28,6 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from lib import standin
+from lib.choices import check_choice
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 PIXELS = 3072
@@ -56,14 +56,6 @@ class Dataset:
     def per_file(self):
         """Number of images in each of the six files."""
         return len(self.labels) // len(FILES)
-
-
-def check_choice(what, value, allowed):
-    """Raise ValueError, naming the nearest allowed value, unless ``value`` is one of ``allowed``."""
-    if value not in allowed:
-        near = difflib.get_close_matches(str(value), allowed, 1, cutoff=0.4)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ValueError(f"{what} = {value!r}{hint}, allowed: {', '.join(allowed)}")
 
 
 def load(name="auto"):

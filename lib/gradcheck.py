@@ -5,9 +5,9 @@ All in float64: in float32 the differences drown in rounding.
 
 import numpy as np
 
-from lib.layers import affine_forward
-from lib.losses import l2_gradient, l2_penalty, softmax_cross_entropy_forward
-from lib.training import gradients as loss_gradients
+from lib.nn.layers import affine_forward
+from lib.nn.losses import l2_gradient, l2_penalty, softmax_cross_entropy_forward
+from lib.nn.training import gradients as loss_gradients
 
 #: gradient entries below this are zero up to rounding, as those of a bias before batch normalisation
 ZERO = 1e-10
@@ -65,7 +65,7 @@ def wide_gradients(network, X, y, *, h=1e-5):
     S, units = affine_forward(X, first["W"], first["b"])[0], np.eye(len(first["b"]))[:, None, :]
 
     def losses(shift):
-        scores, _ = network.forward_hidden(S + shift[:, None] * units, training=True)
+        scores, _ = network.forward_hidden(S + shift[:, None] * units, "batch")
         return softmax_cross_entropy_forward(scores, y)[0]
 
     gradients = [{name: _differences(array, h, True, 0.0, problem) for name, array in layer.items() if name != "W"}
@@ -79,7 +79,7 @@ def autodiff_gradients(network, X, y, l2):
     """Return the gradients of J by reverse-mode automatic differentiation, in the shape of ``network.layers``.
 
     A second opinion: the cost is written again from its formula, and the package autograd (Maclaurin et al. 2015)
-    differentiates it; no code of lib.layers or lib.losses is used.
+    differentiates it; no code of lib.nn.layers or lib.nn.losses is used.
     """
     import autograd.numpy as anp
     from autograd import grad

@@ -8,7 +8,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from lib import data, splits, store
+from lib import data
+from lib.nn import splits
+from workbook.runs import store
 
 PER_FILE = 200
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lib import training
-from lib.augment import AUGMENTATIONS, SHAPE, augment, blur, flip, noise, shift
-from lib.experiments import Experiment, train
+from lib.nn import training
+from lib.nn.augmentation import AUGMENTATIONS, SHAPE, augment, blur, flip, noise, shift
+from workbook.runs.experiment import Experiment, train
 
 RECIPES = [(("flip", 0.5),), (("shift", 3),), (("blur", 0.5),), (("noise", 0.1),), (("flip", 0.2), ("blur", 0.5))]
 each = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: " and ".join(name for name, _ in recipe))

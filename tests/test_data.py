@@ -15,7 +15,8 @@ import threading
 import numpy as np
 import pytest
 
-from lib import data, splits
+from lib import data
+from lib.nn import splits
 from lib.standin import draw
 
 N = 200  # images per file here

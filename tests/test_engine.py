@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from lib import cores, engine, experiments, store
-from lib.experiments import Experiment, key, vary
-from lib.progress import Progress
+from workbook.runs import cores, engine, store
+from workbook.runs import experiment as experiments
+from workbook.runs.experiment import Experiment, key, vary
+from workbook.runs.progress import Progress
 
 SMALL = Experiment(data="standin", n_s=4, cycles=1, hidden=(6,), log_every=4, sample=50)
 
@@ -154,8 +155,8 @@ def test_progress_counts_what_a_person_wants_to_know():
 
 KILLER = """
 import os, sys
-from lib import engine
-from lib.progress import Progress
+from workbook.runs import engine
+from workbook.runs.progress import Progress
 def work(n, report):
     if n == 3:
         os.kill(os.getpid(), 9)

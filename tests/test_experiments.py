@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lib import data, engine, experiments, store
-from lib.experiments import TRIAL_FIELDS, Experiment, code_version, key, shared, vary
-from lib.profiles import caveat, setting
+from lib import data
+from workbook.runs import engine, store
+from workbook.runs import experiment as experiments
+from workbook.runs.experiment import TRIAL_FIELDS, Experiment, code_version, key, shared, vary
+from workbook.runs.profiles import caveat, setting
 
 FIELDS = [f.name for f in fields(Experiment)]
 
@@ -155,7 +157,7 @@ def test_the_code_version_is_that_of_the_numerical_code(lib_copy):
 
 def test_all_code_that_training_imports_is_numerical():
     """Every module of lib that experiments imports, directly or not, and that can change a number."""
-    script = "import sys, lib.experiments; print(*(m[4:] for m in sys.modules if m.startswith('lib.')))"
+    script = "import sys, workbook.runs.experiment; print(*(m[4:] for m in sys.modules if m.startswith('lib.')))"
     imported = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     # the fingerprint stands for what data and standin do
     assert set(imported) - {"data", "standin"} == set(experiments.NUMERICAL)
@@ -366,7 +368,7 @@ def test_a_damaged_file_is_no_result(tiny):
 def test_a_killed_writer_leaves_no_result(tiny, moment):
     script = f"""
 import os, pathlib, signal
-from lib import store
+from workbook.runs import store
 store.RESULTS = pathlib.Path({str(store.RESULTS)!r})
 store.save("old-b", {{"run": {{"fingerprint": "f"}}}})
 os.{moment} = lambda *arguments: os.kill(os.getpid(), signal.SIGKILL)

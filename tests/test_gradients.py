@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lib.gradcheck import autodiff_gradients, errors, gradients, numerical_gradients
-from lib.layers import (
+from lib.nn.layers import (
     affine_backward,
     affine_forward,
     batch_norm_backward,
@@ -12,8 +12,8 @@ from lib.layers import (
     relu_backward,
     relu_forward,
 )
-from lib.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward
-from lib.network import create
+from lib.nn.losses import softmax_cross_entropy_backward, softmax_cross_entropy_forward
+from lib.nn.network import create
 
 
 def numerical(function, arrays, upstream, h=1e-6):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lib.layers import (
+from lib.nn.layers import (
     batch_norm_apply,
     batch_norm_backward,
     batch_norm_forward,
@@ -11,8 +11,8 @@ from lib.layers import (
     relu_forward,
     shared_product,
 )
-from lib.losses import l2_gradient, l2_penalty, softmax, softmax_cross_entropy_forward
-from lib.schedules import triangular
+from lib.nn.losses import l2_gradient, l2_penalty, softmax, softmax_cross_entropy_forward
+from lib.nn.schedules import triangular
 
 
 def test_batch_norm_by_hand():

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from lib.layers import dropout_backward, dropout_forward
-from lib.losses import LOSSES
-from lib.network import create, stack
+from lib.nn.layers import dropout_backward, dropout_forward
+from lib.nn.losses import LOSSES
+from lib.nn.network import create, stack
 
 OTHERS = pytest.mark.parametrize("name", ["sigmoid", "hinge"])
 

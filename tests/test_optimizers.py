@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from lib.optimizers import OPTIMIZERS, SGD, AdaGrad, Adam, Momentum
-from lib.schedules import exponential, linear
+from lib.nn.optimizers import OPTIMIZERS, SGD, AdaGrad, Adam, Momentum
+from lib.nn.schedules import exponential, linear
 
 
 def two_steps(rule, gradients, eta=0.1, start=1.0):

@@ -15,11 +15,11 @@ import pytest
 from nbconvert.exporters import get_exporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from lib.report import __main__ as cli
-from lib.report import display, notice, say, show_figure, show_table
-from lib.report.build import build, merge
-from lib.report.exporter import FILES, ReportHTMLExporter, ReportPDFExporter
-from lib.report.notebook import ReportError
+from workbook.report import __main__ as cli
+from workbook.report import display, notice, say, show_figure, show_table
+from workbook.report.build import build, merge
+from workbook.report.exporter import FILES, ReportHTMLExporter, ReportPDFExporter
+from workbook.report.notebook import ReportError
 
 STAND_IN = "Stand-in images, not CIFAR-10."
 ERROR = [new_output("error", ename="ValueError", evalue="bad seed\n7", traceback=[])]
@@ -321,7 +321,7 @@ def test_wrong_parameters_are_refused(name, value, message, tmp_path, capsys):
 
 
 def test_one_parameters_cell_of_literals(tmp_path):
-    from lib.report.execute import check_parameters
+    from workbook.report.execute import check_parameters
 
     for cells, message in (
         ([], "0 cells are tagged parameters, one must be"),
@@ -334,7 +334,7 @@ def test_one_parameters_cell_of_literals(tmp_path):
 
 
 def test_texts_become_the_defaults_types(tmp_path):
-    from lib.report.execute import check_parameters
+    from workbook.report.execute import check_parameters
 
     typed = {"profile": "1e5", "seed": "7", "eta": "1", "batch_norm": "False", "hidden": "[30]"}
     values = check_parameters(write(tmp_path / "n.ipynb", parameters()), typed)

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lib import reproduction
-from lib.experiments import Experiment
-from lib.reproduction import agrees, compare, keep, kept, number, observe, reported, winners
+from workbook.claims import reproduction
+from workbook.claims.reproduction import agrees, compare, keep, kept, number, observe, reported, winners
+from workbook.runs.experiment import Experiment
 
 
 def result(test=0.5, validation=0.6, losses=(2.0, 1.5, 1.0), **settings):

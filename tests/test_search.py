@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lib import tables
-from lib.experiments import Experiment
-from lib.search import log_grid, log_uniform, narrow
+from workbook.report import tables
+from workbook.runs.experiment import Experiment
+from workbook.runs.search import log_grid, log_uniform, narrow
 
 
 def test_log_grid_has_equal_factors_and_both_ends():

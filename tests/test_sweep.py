@@ -19,8 +19,8 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_notebook
 
-from lib import engine, store, sweep
-from lib.search import log_grid, log_uniform, narrow, search
+from workbook.runs import engine, store, sweep
+from workbook.runs.search import log_grid, log_uniform, narrow, search
 
 ROOT = Path(sweep.__file__).parent.parent
 L2 = {"distribution": "log_uniform_values", "min": 1e-5, "max": 1e-1}
@@ -243,10 +243,10 @@ def test_a_stopped_search_goes_on_to_the_same_trials(here, monkeypatch, capsys, 
 HARD = {"data": {"value": "standin"}, "n_train": {"value": 300}, "n_s": {"value": 1500}, "cycles": {"value": 1}}
 HARD |= {"hidden": {"values": [[50], [40], [30], [20], [10], [5]]}, "l2": {"values": [0.0, 1e-3]}}
 NOTEBOOK = """import matplotlib.pyplot as plt
-from lib import store
-from lib.engine import run
-from lib.experiments import Experiment, vary
-from lib.report import record, show_figure
+from workbook.runs import store
+from workbook.runs.engine import run
+from workbook.runs.experiment import Experiment, vary
+from workbook.report import record, show_figure
 if l2 > 1:
     raise ValueError("on purpose")
 results = run(vary(Experiment(data=data, n_train=300, n_s=5, cycles=1, l2=l2), seed=range(seeds)))
@@ -297,7 +297,7 @@ def started(command, folder, **environment):
     environment = {k: v for k, v in os.environ.items() if k != "SCHEDULER"} | environment
     how = (
         {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        if "lib.sweep" in command
+        if "workbook.runs.sweep" in command
         else {"stdout": -3, "stderr": -3}
     )
     how["preexec_fn"] = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's "&" has it ignored
@@ -316,8 +316,8 @@ def kill(process):
 
 
 def driver(folder, name="hard", **environment):
-    """A started ``python -m lib.sweep``."""
-    return started([sys.executable, "-m", "lib.sweep", f"{name}.yaml"], folder, **environment)
+    """A started ``python -m workbook.runs.sweep``."""
+    return started([sys.executable, "-m", "workbook.runs.sweep", f"{name}.yaml"], folder, **environment)
 
 
 def finish(process):

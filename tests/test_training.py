@@ -6,14 +6,15 @@ import warnings
 import numpy as np
 import pytest
 
-from lib import gradcheck, training
-from lib.augment import augment
-from lib.layers import dropout_backward, dropout_forward
-from lib.losses import LOSSES
-from lib.network import create, stack
-from lib.optimizers import SGD, AdaGrad, Adam, Momentum
-from lib.schedules import exponential, linear, triangular
-from lib.training import batches, evaluate, fit
+from lib import gradcheck
+from lib.nn import training
+from lib.nn.augmentation import augment
+from lib.nn.layers import dropout_backward, dropout_forward
+from lib.nn.losses import LOSSES
+from lib.nn.network import create, stack
+from lib.nn.optimizers import SGD, AdaGrad, Adam, Momentum
+from lib.nn.schedules import exponential, linear, triangular
+from lib.nn.training import batches, evaluate, fit
 
 NINE_LAYERS = (50, 30, 20, 20, 10, 10, 10, 10)
 

@@ -91,7 +91,7 @@ def test_notebooks_tell_and_the_library_computes(path):
 
 @each_notebook
 def test_an_unknown_parameter_is_an_error(path, tmp_path):
-    command = [sys.executable, "-m", "lib.report", "execute", path, "-o", tmp_path / path.name, "-p", "profil", "full"]
+    command = [sys.executable, "-m", "workbook.report", "execute", path, "-o", tmp_path / path.name, "-p", "profil", "full"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1 and done.stdout == ""
     assert done.stderr == f"error: {path}: no parameter profil; did you mean profile?\n"

@@ -4,7 +4,7 @@ import os
 import time
 from contextlib import contextmanager
 
-from lib import store
+from workbook.runs import store
 
 
 def locks():

@@ -13,15 +13,17 @@ import sys
 import time
 from collections import defaultdict
 from concurrent.futures import CancelledError
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
 
-from lib import cores, data, store
-from lib.experiments import Experiment, code_version, key, shared, train
-from lib.progress import Progress
+from lib import data
+from lib.nn.passes import train
+from workbook.runs import cores, store
+from workbook.runs.experiment import Experiment, code_version, departures, key, shared
+from workbook.runs.progress import Progress
 
 MOST_TRIALS = 9  # of one pass: what more of them work on leaves the processor's cache
 
@@ -40,7 +42,7 @@ class Interrupted(RuntimeError):
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run: what was asked, what came out (see experiments.train), how and when."""
+    """A finished run: what was asked, what came out (see passes.train), how and when."""
 
     experiment: Experiment
     key: str
@@ -91,7 +93,7 @@ def outcomes(wanted, progress):
     """
     missing = []
     for k, experiment in wanted.items():
-        if record := store.load(k):
+        if (record := store.load(k)) and Experiment(**record["run"]["experiment"]) == experiment:
             yield k, progress.note(Result(experiment, k, **record), loaded=True)
         else:
             missing.append(experiment)
@@ -141,7 +143,7 @@ def _pass(experiments, version, report):
         done += updates
         report(len(experiments) * done / experiments[0].total_updates)
 
-    records = train(experiments, progress)
+    records = train(experiments, data.load(experiments[0].data), progress)
     how = {
         "seconds": (time.perf_counter() - start) / len(experiments),
         "trials": len(experiments),
@@ -235,8 +237,7 @@ def _outcome(future):
 
 def _differences(experiment):
     """The fields in which an experiment differs from the course's setting, in words."""
-    values = ((f.name, getattr(experiment, f.name), f.default) for f in fields(experiment))
-    return ", ".join(f"{name}={value!r}" for name, value, default in values if value != default)
+    return ", ".join(f"{name}={value!r}" for name, value in departures(experiment).items())
 
 
 @cache

@@ -1,4 +1,4 @@
-"""python -m lib.report execute NOTEBOOK -o OUT [-p NAME VALUE]...   and   build NOTEBOOK... -o REPORT"""
+"""python -m workbook.report execute NOTEBOOK -o OUT [-p NAME VALUE]...   and   build NOTEBOOK... -o REPORT"""
 
 import argparse
 import sys
@@ -21,7 +21,7 @@ def main(argv=None):
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="python -m lib.report", description="Notebooks to report.")
+    parser = argparse.ArgumentParser(prog="python -m workbook.report", description="Notebooks to report.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     execute = commands.add_parser("execute", help="run one notebook")
     execute.add_argument("notebook")

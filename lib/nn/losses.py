@@ -1,24 +1,16 @@
 """What is minimised: J = mean loss of the images + lambda * sum of all squared weights (no one-half, no biases).
 
-"Loss" is the first term alone, "cost" is J. Scores are ``(..., n, K)``; leading axes count trials, see layers.
+"Loss" is the first term alone, "cost" is J. Scores S are (..., n, K); a leading axis counts trials, see ``layers``.
 """
 
 import numpy as np
-
-
-def softmax(S):
-    """Return the probabilities ``exp(S) / sum(exp(S))`` over the last axis, in the shape of S (..., n, K)."""
-    P = S - np.max(S, axis=-1, keepdims=True)  # the largest exponent is 0: no overflow
-    np.exp(P, out=P)
-    P /= np.add.reduce(P, axis=-1, keepdims=True)
-    return P
 
 
 def softmax_cross_entropy_forward(S, y):
     """Return the mean of ``-log softmax(S)[y]`` over the n images.
 
     S (..., n, K) scores; y (n,) integer labels, shared by all trials. Returns loss (...), in nats, and the cache.
-    The logarithm is taken of the sum, not of a probability that may have become 0.
+    The logarithm is taken of the sum of the exponentials, not of a probability that may have become 0.
     """
     largest = np.maximum.reduce(np.ascontiguousarray(S.swapaxes(-1, -2)), axis=-2)  # 4 times faster than over axis -1
     shifted = S - largest[..., None]
@@ -90,7 +82,7 @@ LOSSES = {
 def l2_penalty(weights, l2):
     """Return ``l2 * sum of squares`` over a list of weight matrices W (..., d_in, d_out); l2 scalar or (T,).
 
-    In what order NumPy adds depends on how an array lies in memory, hence the order asked for.
+    NumPy's order of summation depends on how an array is laid out in memory, so the order is fixed here.
     """
     return np.float64(l2) * sum(np.add.reduce(np.multiply(W, W, order="C"), axis=(-1, -2)) for W in weights)
 

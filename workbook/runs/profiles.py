@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from lib import data
-from lib.experiments import Experiment
+from lib.choices import check_choice
+from workbook.runs.experiment import Experiment
 
 #: the quick profile divides lengths counted in updates by this, and takes at most QUICK_IMAGES training images
 QUICK, QUICK_IMAGES = 150, 1000
@@ -14,11 +15,14 @@ def profiled(experiment, profile):
 
     Raises ValueError for an unknown profile.
     """
-    data.check_choice("profile", profile, ("quick", "full"))
+    check_choice("profile", profile, ("quick", "full"))
     if profile == "full":
         return experiment
-    lengths = ("n_s", "updates", "decay_every", "log_every")
+    lengths = ("n_s", "updates", "log_every")
     shorter = {name: max(1, value // QUICK) for name in lengths if (value := getattr(experiment, name))}
+    shorter["schedule_options"] = {
+        name: max(1, value // QUICK) if name == "every" else value for name, value in experiment.schedule_options
+    }
     shorter["log_every"] *= 3  # else most of the time would go into scoring
     fewer = {"n_train": min(experiment.n_train or QUICK_IMAGES, QUICK_IMAGES), "sample": min(experiment.sample, 500)}
     return replace(experiment, **shorter, **fewer)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lib import reproduction
+from workbook.claims import reproduction
 
 
 def rows(results):

@@ -1,4 +1,4 @@
-"""What a notebook shows to the report, and (``python -m lib.report``) the report made of it."""
+"""What a notebook shows to the report, and (``python -m workbook.report``) the report made of it."""
 
 from .display import notice, record, say, show_figure, show_table
 

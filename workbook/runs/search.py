@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 
-from lib.data import check_choice
+from lib.choices import check_choice
 
 METHODS = ("grid", "random", "narrow", "tpe")
 DISTRIBUTIONS = ("uniform", "int_uniform", "log_uniform_values")

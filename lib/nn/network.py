@@ -1,11 +1,11 @@
-"""A fully connected network: its parameters and running statistics, forward, backward, and how it starts."""
+"""A fully connected network: parameters and running averages, forward, backward, and the initial weights."""
 
 import copy
 from itertools import pairwise
 
 import numpy as np
 
-from lib.layers import (
+from lib.nn.layers import (
     affine_backward,
     affine_forward,
     batch_norm_apply,
@@ -17,22 +17,25 @@ from lib.layers import (
     relu_forward,
 )
 
-#: standard deviation of the initial weights from the number of inputs of their layer
+#: standard deviation of the initial weights of a layer, from its number of inputs
 INITIALISERS = {
     "he": lambda fan_in: np.sqrt(2 / fan_in),  # He et al. 2015, for ReLU
-    "xavier": lambda fan_in: np.sqrt(1 / fan_in),  # Glorot & Bengio 2010 in the course's fan-in form
+    "xavier": lambda fan_in: np.sqrt(1 / fan_in),  # Glorot & Bengio 2010, in the course's form with fan_in only
 }
 
 
 class Network:
-    """k affine layers with ReLU between them, with or without batch normalisation before or after each ReLU.
+    """k affine layers with ReLU between them, with or without batch normalisation.
 
-    ``layers``: for each layer a dict of W (..., d_in, d_out) and b (..., d_out), and for hidden layers with batch
-    normalisation gamma and beta (..., d_out). A leading axis of T in every array makes it T networks.
-    ``averages``: for each hidden layer the running {"mean", "var"} (..., d_out); empty dicts before the first update.
-    ``eps``: see layers.batch_norm_forward. ``decay``: weight of the old value in a running average. ``from_zero``: the
-    averages start at 0 instead of the first mini-batch's statistics. ``after_relu``: batch normalisation comes after
-    the ReLU. ``drop_rate``: dropout after each hidden layer, in training.
+    ``layers``: one dict for each layer with W (..., d_in, d_out) and b (..., d_out); hidden layers with batch
+    normalisation also have gamma and beta (..., d_out). A leading axis of T in every array makes it T networks.
+
+    ``averages``: one dict for each hidden layer with the running "mean" and "var" (..., d_out) of batch normalisation;
+    empty before the first update.
+
+    eps: added to the variance in batch normalisation. decay: weight of the old value in a running average. from_zero:
+    the running averages start at 0 instead of the first minibatch's statistics. after_relu: batch normalisation comes
+    after the ReLU instead of before. drop_rate: probability that dropout sets a hidden unit to 0 in training.
     """
 
     def __init__(self, layers, *, eps=1e-8, decay=0.9, from_zero=False, after_relu=False, drop_rate=0.0):
@@ -43,24 +46,31 @@ class Network:
 
     @property
     def weights(self):
-        """The weight matrices, which the L2 penalty applies to: a list of (..., d_in, d_out)."""
+        """The weight matrices, to which the L2 penalty applies: a list of (..., d_in, d_out)."""
         return [layer["W"] for layer in self.layers]
 
     def forward(self, X, *, training, rng=None):
-        """Return the scores (..., n, K) of X (n, d) and the cache for ``backward``.
+        """Return the scores (..., n, K) of X (n, d) and the cache for ``backward``. No state changes.
 
-        In training, batch normalisation takes the statistics of X and dropout is drawn by rng, none without an rng;
-        else the running averages and no dropout. No state changes.
+        In training, batch normalisation uses the statistics of X, and dropout draws its masks from rng. Otherwise batch
+        normalisation uses the running averages, and there is no dropout. Raises ValueError for a network with dropout
+        that is trained without an rng.
         """
+        if training and self.drop_rate and rng is None:
+            raise ValueError("a network with dropout needs rng, a numpy Generator, to be trained")
         S, cache = affine_forward(X, self.layers[0]["W"], self.layers[0]["b"])
-        S, caches = self.forward_hidden(S, training=training, rng=rng)
+        S, caches = self.forward_hidden(S, "batch" if training else "average", rng if training else None)
         return S, [cache, *caches]
 
-    def forward_hidden(self, S, *, training, rng=None):
-        """Return the scores (..., n, K) and the caches, from the first layer's affine output S (..., n, d_1) on."""
+    def forward_hidden(self, S, statistics, rng=None):
+        """Return the scores (..., n, K) and the caches, starting from the first affine layer's output S (..., n, d_1).
+
+        statistics: "batch" normalises with the mean and variance of S itself, "average" with the running averages.
+        rng: draws the masks of dropout; without it there is no dropout.
+        """
         caches = []
         for layer, averages, following in zip(self.layers, self.averages, self.layers[1:], strict=False):
-            H, cache = self._hidden_forward(S, layer, averages, training, rng)
+            H, cache = self._hidden_forward(S, layer, averages, statistics, rng)
             S, cache["affine"] = affine_forward(H, following["W"], following["b"])
             caches.append(cache)
         return S, caches
@@ -77,25 +87,23 @@ class Network:
         _, grads[0]["W"], grads[0]["b"] = affine_backward(grad, first, needs_input=False)
         return grads
 
-    def _hidden_forward(self, S, layer, averages, training, rng):
-        """What follows the affine part of a hidden layer: batch norm and ReLU in their order, then dropout."""
+    def _hidden_forward(self, S, layer, averages, statistics, rng):
+        """Return what follows the affine part of a hidden layer, and its cache: batch norm and ReLU, then dropout."""
         cache = {}
         if self.after_relu:
             S, cache["relu"] = relu_forward(S)
-        if "gamma" in layer:
-            scale = layer["gamma"], layer["beta"]
-            if training:
-                S, cache["batch_norm"], cache["statistics"] = batch_norm_forward(S, *scale, self.eps)
-            else:
-                S = batch_norm_apply(S, *scale, averages["mean"], averages["var"], self.eps)
+        if "gamma" in layer and statistics == "batch":
+            S, cache["batch_norm"], cache["statistics"] = batch_norm_forward(S, layer["gamma"], layer["beta"], self.eps)
+        elif "gamma" in layer:
+            S = batch_norm_apply(S, layer["gamma"], layer["beta"], averages["mean"], averages["var"], self.eps)
         if not self.after_relu:
             S, cache["relu"] = relu_forward(S)
-        if training and self.drop_rate and rng is not None:
+        if self.drop_rate and rng is not None:
             S, cache["dropout"] = dropout_forward(S, self.drop_rate, rng)
         return S, cache
 
     def _hidden_backward(self, grad, cache):
-        """The same backwards: the gradient at the affine output, and those of gamma and beta in a dict."""
+        """Return the gradient at the affine output of a hidden layer, and a dict of those of gamma and beta."""
         scale = {}
         if "dropout" in cache:
             grad = dropout_backward(grad, cache["dropout"])
@@ -108,24 +116,26 @@ class Network:
         return grad, scale
 
     def update_averages(self, cache):
-        """Move the running averages towards the mini-batch of a training forward; the first one may start them."""
+        """Move the running averages towards the minibatch whose training forward gave the cache."""
         for averages, hidden in zip(self.averages, cache[1:], strict=True):
-            for name, batch in zip(("mean", "var"), hidden.get("statistics", ()), strict=False):
+            if "statistics" not in hidden:  # a layer without batch normalisation
+                continue
+            for name, batch in zip(("mean", "var"), hidden["statistics"], strict=True):
                 if name not in averages:
                     averages[name] = np.zeros_like(batch) if self.from_zero else batch.copy()
                 averages[name] += (1 - self.decay) * (batch - averages[name])
 
     def state(self):
         """Return a copy of everything that predictions depend on: {"layers", "averages"}, lists of dicts of arrays."""
-        copies = (
-            [{k: v.copy("K") for k, v in part.items()} for part in parts] for parts in (self.layers, self.averages)
-        )
-        return dict(zip(("layers", "averages"), copies, strict=True))
+        return {"layers": _copies(self.layers), "averages": _copies(self.averages)}
 
     def load_state(self, state):
-        """Take over a state, whose arrays are copied."""
-        for name, parts in state.items():
-            setattr(self, name, [{k: v.copy("K") for k, v in part.items()} for part in parts])
+        """Replace parameters and running averages by copies of those in a ``state``."""
+        self.layers, self.averages = _copies(state["layers"]), _copies(state["averages"])
+
+
+def _copies(parts):
+    return [{name: array.copy("K") for name, array in part.items()} for part in parts]
 
 
 def create(widths, init, rng, *, bias_std=0.0, batch_norm=False, dtype=np.float32, **settings):
@@ -152,7 +162,7 @@ def create(widths, init, rng, *, bias_std=0.0, batch_norm=False, dtype=np.float3
 def stack(networks):
     """Return one network of T trials from T untrained networks of the same widths and settings.
 
-    In memory the first weights, (T, d_in, d_out), lie as (d_in, T, d_out), as layers.shared_product takes them.
+    In memory the first weights, (T, d_in, d_out), lie as (d_in, T, d_out), as ``products.shared_product`` reads them.
     """
     together = copy.copy(networks[0])
     together.layers = [

@@ -5,7 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-plt.style.use(Path(__file__).parent / "report" / "report.mplstyle")
+plt.style.use(Path(__file__).parent / "report.mplstyle")
 
 WIDTH = 6.0  # inches: the text width of the report
 LABELS = {"loss": "Loss / nats", "cost": "Cost / nats", "accuracy": "Accuracy / %", "eta": r"Rate $\eta$"}

@@ -5,7 +5,7 @@ import math
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "reports" / "results"
 
 #: where a notebook writes for the reader; those that a sweep runs must not overwrite what the report is made of

@@ -1,4 +1,4 @@
-"""Sweeps: one YAML file, many runs, one table.  ``python -m lib.sweep FILE``  or  ``make sweep SWEEP=FILE``
+"""Sweeps: one YAML file, many runs, one table.  ``python -m workbook.runs.sweep FILE``  or  ``make sweep SWEEP=FILE``
 
 The README's section "Sweeps" explains the file. What a run gave is stored at once, and a search proposes the same runs
 after the same results, so the same command goes on where it stopped.
@@ -25,10 +25,13 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 import yaml
 
-from lib import data, engine, experiments, profiles, search, store
-from lib.progress import Progress
-from lib.report.display import RECORD
-from lib.report.notebook import ReportError
+from lib import data
+from lib.choices import check_choice
+from workbook.report.display import RECORD
+from workbook.report.notebook import ReportError
+from workbook.runs import engine, profiles, search, store
+from workbook.runs import experiment as experiments
+from workbook.runs.progress import Progress
 
 
 class SweepError(ValueError):
@@ -48,7 +51,7 @@ class Sweep:
 
     name: str
     run: str = None  # "experiment" or the path of a notebook
-    parameters: dict = None  # a space as lib.search has it
+    parameters: dict = None  # a space as workbook.runs.search has it
     method: str = "grid"
     trials: int | None = None
     generation: int = 8  # trials that narrow and tpe propose together: of the search, whatever the cores
@@ -63,12 +66,12 @@ class Sweep:
             raise SweepError(f"run must be experiment or the path of a notebook, got {self.run}")
         if (self.metric or self.method in ("narrow", "tpe")) and self.metric.keys() != {"name", "goal"}:
             raise SweepError(f"metric must be {{name: ..., goal: ...}} for method {self.method}, got {self.metric}")
-        data.check_choice("goal", self.metric.get("goal", "maximize"), ("maximize", "minimize"))
+        check_choice("goal", self.metric.get("goal", "maximize"), ("maximize", "minimize"))
         if self.metric and self.run == "experiment":
             scores = [
                 f"{part}_{score}" for part in ("train", "validation", "test") for score in ("loss", "cost", "accuracy")
             ]
-            data.check_choice("metric", self.metric["name"], scores)
+            check_choice("metric", self.metric["name"], scores)
 
     @property
     def kind(self):
@@ -81,7 +84,7 @@ class Sweep:
         return store.REPORTS / "sweeps" / self.name
 
     def search(self, evaluate):
-        """Call ``evaluate(parameter sets) -> scores`` as lib.search does."""
+        """Call ``evaluate(parameter sets) -> scores`` as workbook.runs.search does."""
         how = {name: getattr(self, name) for name in ("trials", "generation", "seed")}
         search.search(self.method, self.parameters, evaluate, goal=self.metric.get("goal", "maximize"), **how)
 
@@ -99,7 +102,7 @@ def load(path):
         if not isinstance(content, dict):
             raise SweepError("it must hold lines like run: experiment")
         for word in content:
-            data.check_choice("key", word, [f.name for f in fields(Sweep) if f.name != "name"])
+            check_choice("key", word, [f.name for f in fields(Sweep) if f.name != "name"])
         sweep = Sweep(name=Path(path).stem, **content)
         sweep.search(pretend)
         return sweep
@@ -117,7 +120,7 @@ class Experiments:
         """Return the Experiment. Raises ValueError."""
         values = {"profile": "full", "data": "auto"} | parameters
         for name in values:
-            data.check_choice("parameter", name, ["profile", *(f.name for f in fields(experiments.Experiment))])
+            check_choice("parameter", name, ["profile", *(f.name for f in fields(experiments.Experiment))])
         values["data"], profile = _data_name(values["data"]), values.pop("profile")
         return profiles.profiled(experiments.Experiment(**values), profile)
 
@@ -131,7 +134,7 @@ class Notebook:
 
     def make(self, parameters):
         """Return all parameters as the notebook takes them. Raises ReportError."""
-        from lib.report.execute import check_parameters, defaults  # papermill takes a second to import
+        from workbook.report.execute import check_parameters, defaults  # papermill takes a second to import
 
         values = defaults(store.ROOT / self.path) | check_parameters(store.ROOT / self.path, parameters)
         return values | ({"data": _data_name(values["data"])} if "data" in values else {})
@@ -187,7 +190,7 @@ def _hash(content):
 
 def execute(notebook, parameters, version, k, report):
     """Execute a notebook on a worker; return the text of its executed copy, and its error or None."""
-    from lib.report.execute import execute
+    from workbook.report.execute import execute
 
     engine.require(version, versions(notebook, parameters))
     start, error = time.perf_counter(), None
@@ -245,7 +248,7 @@ def _row(outcome):
 
 def _picture(table, metric, space):
     """SVG of a metric over each parameter that varies, runs as points."""
-    from lib.plots import WIDTH, plt
+    from workbook.report.plots import WIDTH, plt
 
     varied = {name: domain.get("distribution") for name, domain in space.items() if "value" not in domain} or {
         "key": None
@@ -267,7 +270,7 @@ def _picture(table, metric, space):
 def main(arguments):
     """Run the command line; return the exit status."""
     if len(arguments) != 1:
-        print("usage: python -m lib.sweep FILE.yaml (notebooks/sweeps/ has some)", file=sys.stderr)
+        print("usage: python -m workbook.runs.sweep FILE.yaml (notebooks/sweeps/ has some)", file=sys.stderr)
         return 2
     progress = "nothing is"
     try:
@@ -290,7 +293,7 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    from lib import sweep  # the module that workers import
+    from workbook.runs import sweep  # the module that workers import
 
     for signum in (signal.SIGTERM, signal.SIGHUP):  # the end of a batch job or of an ssh session
         signal.signal(signum, signal.default_int_handler)

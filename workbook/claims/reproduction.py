@@ -27,7 +27,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 import pandas as pd
 
-from lib.store import REPORTS, ROOT, write
+from workbook.runs.store import REPORTS, ROOT, write
 
 REPORTED = ROOT / "reports" / "reported.csv"
 REASONS = ROOT / "reports" / "reasons.csv"

@@ -14,7 +14,7 @@ import tempfile
 import pandas as pd
 from IPython.display import display
 
-from lib import store
+from workbook.runs import store
 
 #: Where every numbered figure is also written as a file
 FIGURES = store.REPORTS.parent / "figures"

@@ -1,0 +1,146 @@
+"""Training on minibatches, of one network or of T at once: the loop, what it logs, evaluation."""
+
+import numpy as np
+
+from lib.nn.augmentation import augment
+from lib.nn.layers import affine_forward
+from lib.nn.losses import LOSSES, l2_penalty
+from lib.nn.optimizers import pairs, per_trial
+
+CHUNK = 500  # images evaluated at a time, few enough to stay in the processor's cache
+
+
+def batches(n, batch_size, rng=None, skip=0):
+    """Yield the indices (batch_size,) of one minibatch after another, without end.
+
+    The n images are reshuffled in every epoch by rng, a numpy Generator; without one they come in their order. The
+    first ``skip`` images of an epoch and an incomplete minibatch at its end are left out. Raises ValueError where an
+    epoch has less than one minibatch.
+    """
+    if n - skip < batch_size:
+        raise ValueError(f"batch_size must be at most the {n - skip} training images of an epoch, got {batch_size}")
+    while True:
+        order = np.arange(n) if rng is None else rng.permutation(n)
+        for start in range(skip, n - batch_size + 1, batch_size):
+            yield order[start : start + batch_size]
+
+
+def gradients(network, X, y, *, loss="softmax", rng=None):
+    """Return the gradients of the loss on one minibatch, and the cache of its forward pass.
+
+    X (n, d); y (n,); rng draws the masks of dropout. The gradients have the shape of ``network.layers``; the optimizer
+    adds those of the penalty.
+    """
+    loss_forward, loss_backward = LOSSES[loss]
+    scores, cache = network.forward(X, training=True, rng=rng)
+    _, loss_cache = loss_forward(scores, y)
+    return network.backward(loss_backward(1.0, loss_cache), cache), cache
+
+
+def fit(network, optimizer, train, *, etas, l2, order, loss="softmax", recipe=(), rng=None, frozen=(), logger=None):
+    """Train ``network`` in place, one update for each learning rate in ``etas``.
+
+    train: splits.Images or splits.Arrays. etas (updates,) or (updates, T); l2 scalar or (T,). order: minibatches as
+    from ``batches``, the same for all trials. recipe: see augmentation.augment; rng draws augmentation and dropout.
+    frozen: names of parameters that stay as they are, such as ("b",). logger: a ``Logger``, which looks at the network
+    as often as it wants to. A trial that diverges to NaN stays alone: the others are untouched, and NumPy does not
+    warn.
+    """
+    X, dtype = None, network.weights[0].dtype
+    with np.errstate(all="ignore"):
+        if logger:
+            logger.begin(network, l2, etas)
+        for update, (eta, indices) in enumerate(zip(etas, order, strict=False), start=1):
+            X = train.batch(indices, out=X, dtype=dtype)  # the first minibatch makes the buffer for all others
+            grads, cache = gradients(network, augment(X, recipe, rng), train.labels[indices], loss=loss, rng=rng)
+            for layer in grads:
+                for name in frozen:
+                    layer[name][...] = 0
+            network.update_averages(cache)
+            optimizer.step(network.layers, grads, eta, l2)
+            if logger:
+                logger.after(update, network, l2, etas)
+
+
+def evaluate(network, images, l2, *, loss="softmax", statistics="average"):
+    """Return {"loss", "cost" (nats), "accuracy" (fraction)} over all images, each scalar or (T,), float64.
+
+    images: splits.Images or splits.Arrays. loss: a name in losses.LOSSES. statistics: what batch normalisation uses,
+    "average" for the running averages, "set" for the mean and variance of the very images that are evaluated.
+    """
+    chunks = [slice(start, min(start + CHUNK, len(images))) for start in range(0, len(images), CHUNK)]
+    if statistics == "set":
+        first = network.layers[0]
+        parts = [affine_forward(images.batch(chunk), first["W"], first["b"])[0] for chunk in chunks]
+        scores = [network.forward_hidden(np.concatenate(parts, axis=-2), "batch")[0]]
+        chunks = [slice(None)]
+    else:
+        scores = (network.forward(images.batch(chunk), training=False)[0] for chunk in chunks)
+    total = hits = 0
+    for S, chunk in zip(scores, chunks, strict=True):
+        y = images.labels[chunk]
+        total = total + len(y) * np.float64(LOSSES[loss][0](S, y)[0])
+        hits = hits + np.sum(np.argmax(S, axis=-1) == y, axis=-1)
+    mean = total / len(images)
+    return {"loss": mean, "cost": mean + l2_penalty(network.weights, l2), "accuracy": hits / len(images)}
+
+
+class Logger:
+    """Evaluates a network while ``fit`` trains it, and keeps the curves.
+
+    train, validation: the images to evaluate on, training images usually only some. every: updates between two log
+    points; the networks before the first update and after the last are logged too. loss, statistics: see ``evaluate``;
+    before the first update there are no running averages yet, and the statistics are those of the set. keep_best: keep
+    each trial's state at the log point of its highest validation accuracy; ``load_best`` goes back to it. progress:
+    called at every log point with the number of updates since the one before.
+
+    After the training ``curves`` holds "update", "eta" and, for "train" and "validation", the "loss" (nats), "cost"
+    (nats) and "accuracy" (fraction), such as "train_loss": lists of one value or array (T,) for each log point.
+    """
+
+    def __init__(
+        self, train, validation, every, *, loss="softmax", statistics="average", keep_best=False, progress=None
+    ):
+        self.sets, self.every = {"train": train, "validation": validation}, every
+        self.loss, self.statistics, self.keep_best, self.progress = loss, statistics, keep_best, progress
+        self.curves = {"update": [], "eta": []}
+        self.done, self.best = 0, None
+
+    def begin(self, network, l2, etas):
+        """Log the network before its first update; a training that goes on from an earlier one has been logged."""
+        self.done, self.best = (self.curves["update"] or [0])[-1], None
+        if not self.curves["update"]:
+            self._log(network, l2, etas, 0, "set")
+
+    def after(self, update, network, l2, etas):
+        """Log the network after an update if it is time to."""
+        if update % self.every and update != len(etas):
+            return
+        self._log(network, l2, etas, update, self.statistics)
+        if self.keep_best:
+            self._keep_best(network.state(), self.curves["validation_accuracy"][-1])
+        if self.progress:
+            self.progress(self.curves["update"][-1] - self.curves["update"][-2])
+
+    def load_best(self, network):
+        """Take each trial of the network back to its best log point."""
+        network.load_state(self.best[1])
+
+    def _log(self, network, l2, etas, update, statistics):
+        self.curves["update"].append(self.done + update)
+        self.curves["eta"].append(etas[min(update, len(etas) - 1)])
+        for name, images in self.sets.items():
+            scores = evaluate(network, images, l2, loss=self.loss, statistics=statistics)
+            for quantity, value in scores.items():
+                self.curves.setdefault(f"{name}_{quantity}", []).append(value)
+
+    def _keep_best(self, state, accuracy):
+        """Take over the state of the trials whose accuracy, scalar or (T,), is above their best so far."""
+        if self.best is None:
+            self.best = accuracy, state
+            return
+        highest, kept = self.best
+        for name, parts in kept.items():
+            for old, new in pairs(parts, state[name]):
+                np.copyto(old, new, where=per_trial(accuracy > highest, old, dtype=bool))
+        self.best = np.maximum(accuracy, highest), kept
