@@ -16,7 +16,7 @@ from nbconvert.exporters import get_exporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from workbook.report import __main__ as cli
-from workbook.report import display, notice, say, show_figure, show_table
+from workbook.report import display, notice, say, setup, show_figure, show_table
 from workbook.report.build import build, merge
 from workbook.report.exporter import FILES, ReportHTMLExporter, ReportPDFExporter
 from workbook.report.notebook import ReportError
@@ -126,6 +126,13 @@ def test_notice_enters_later_captions_until_cleared(shown):
     captions = [out.metadata["report"]["caption"] for out in shown if "label" in out.metadata["report"]]
     assert captions == ["Before.", f"After. *{STAND_IN}*", "Cleared."]
     assert [out.metadata["report"] for out in shown if "notice" in out.metadata["report"]] == [{"notice": STAND_IN}]
+
+
+def test_setup_gives_the_course_and_its_notice(shown):
+    course = setup("quick", "standin")
+    assert course.data == "standin" and course.n_s == 2250 // 150
+    (notice_shown,) = shown
+    assert "stand-in images" in notice_shown.metadata["report"]["notice"]
 
 
 # ---- the report -------------------------------------------------------------------------------------

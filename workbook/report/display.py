@@ -14,7 +14,7 @@ import tempfile
 import pandas as pd
 from IPython.display import display
 
-from workbook.runs import store
+from workbook.runs import profiles, store
 
 #: Where every numbered figure is also written as a file
 FIGURES = store.REPORTS.parent / "figures"
@@ -25,6 +25,22 @@ TITLES = {"fig": "Figure", "tbl": "Table"}
 RECORD = "application/vnd.cifar10-workbook.record+json"
 
 _notice = ""  # state of the kernel: one notebook, one notice
+
+
+def setup(profile, data):
+    """Return the course's Experiment under a profile, and show the notice if the numbers are not the real ones.
+
+    Arguments:
+        profile: ``"quick"`` or ``"full"``.
+        data: ``"auto"``, ``"cifar10"`` or ``"standin"``.
+
+    Raises:
+        ValueError: an unknown profile.
+        lib.data.DataError: the data set cannot be found or downloaded.
+    """
+    course = profiles.setting(profile, data)
+    notice(profiles.caveat(profile, data))
+    return course
 
 
 def show_figure(fig, name, caption, *, alt=None, width=None):
