@@ -1,13 +1,10 @@
-"""Values to try, and tables of what they gave."""
+"""Values to try, and the range to look at next."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from workbook.report import tables
-from workbook.runs.experiment import Experiment
 from workbook.runs.search import log_grid, log_uniform, narrow
 
 
@@ -47,60 +44,3 @@ def test_narrow_needs_two_values():
     for values, scores, best in (([1, 1, 2], [3, 2, 1], 2), ([1, 2], [1, 2], 1), ([1], [1], 5)):
         with pytest.raises(ValueError, match=f"two different values among the best {best}"):
             narrow(values, scores, best)
-
-
-# Tables
-
-
-def results(*accuracies):
-    """Return stand-ins for results with these test accuracies, of seeds 0, 1, ..."""
-    return [
-        SimpleNamespace(
-            experiment=Experiment(seed=seed),
-            key=f"k{seed}",
-            diverged=False,
-            scores={"test_accuracy": a, "validation_accuracy": a, "train_accuracy": 2 * a, "test_loss": 1 + a},
-        )
-        for seed, a in enumerate(accuracies)
-    ]
-
-
-def test_mean_and_standard_deviation_by_hand():
-    """50, 52 and 54 %: mean 52, squares 4 + 0 + 4 over n - 1 = 2, so 2."""
-    assert tables.percent(results(0.5, 0.52, 0.54)) == "52.00 ± 2.00"
-    assert tables.percent(results(0.5, 0.52, 0.54), "train_accuracy", digits=1) == "104.0 ± 4.0"
-    assert tables.percent(results(0.5)) == "50.00"
-
-
-def test_paired_difference_by_hand():
-    """Differences 1, 2 and 3 points: mean 2, sd 1; t(97.5 %, 2 degrees of freedom) = 4.303; 4.303 / sqrt(3) = 2.484."""
-    mean, half = tables.difference(results(0.51, 0.54, 0.57), results(0.5, 0.52, 0.54))
-    assert (mean, half) == (pytest.approx(2), pytest.approx(2.484, abs=1e-3))
-    mean, half = tables.difference(results(0.5, 0.6), results(0.6, 0.5))
-    assert (mean, half) == (pytest.approx(0), pytest.approx(12.706 * np.sqrt(200) / np.sqrt(2), rel=1e-6))
-
-
-def test_quantiles_of_t():
-    """Each is the 97.5 % quantile: the density integrates to 0.475 from 0 to it."""
-    for n in (*range(1, 13), 30, 100):
-        t = tables.t_975(n)
-        x = np.linspace(0, t, 100_001)
-        density = (
-            math.gamma((n + 1) / 2) / math.sqrt(n * math.pi) / math.gamma(n / 2) * (1 + x**2 / n) ** (-(n + 1) / 2)
-        )
-        assert np.trapezoid(density, x) == pytest.approx(0.475, abs=2e-5), n  # three decimals
-
-
-def test_best_comes_first_and_not_a_number_last():
-    ranked = tables.best(results(0.2, math.nan, 0.5, 0.4), 4)
-    assert [r.experiment.seed for r in ranked] == [2, 3, 0, 1]
-    assert [r.experiment.seed for r in tables.best(ranked, 1)] == [2]
-
-
-def test_rows_and_accuracies():
-    frame = tables.rows(results(0.5, 0.6))
-    assert list(frame["seed"]) == [0, 1] and list(frame["test_accuracy"]) == [0.5, 0.6]
-    assert {"l2", "key", "diverged"} <= set(frame)
-    table = tables.accuracies({"A": results(0.5, 0.6), "B": results(0.4)})
-    assert list(table["Network"]) == ["A", "B"] and list(table["$n$"]) == [2, 1]
-    assert table["Test / %"].tolist() == ["55.00 ± 7.07", "40.00"] and table["Test loss"].tolist() == ["1.550", "1.400"]
