@@ -5,6 +5,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field, fields, replace
 from functools import cache
+from inspect import signature
 from pathlib import Path
 
 from lib import data, nn
@@ -15,6 +16,7 @@ from lib.nn.network import INITIALISERS
 from lib.nn.optimizers import OPTIMIZERS
 from lib.nn.passes import rates
 from lib.nn.splits import NORMALISATIONS, SPLITS
+from workbook.runs.fields import amounts, build, integer, integers, name_or_number, number, one_of, setting, settle
 from workbook.runs.oddities import Oddities
 
 #: hidden layers of the course's nine-layer network, as many weights as (50, 50)
@@ -23,47 +25,53 @@ NINE_LAYERS = (50, 30, 20, 20, 10, 10, 10, 10)
 #: fields in which the experiments of one pass may differ: they become the trial axis (and so do the ``stages`` of odd)
 TRIAL_FIELDS = ("seed", "init", "bias_std", "l2", "eta_min", "eta_max")
 
+#: the learning rate schedules, each with the options that it needs
+SCHEDULES = {"cyclical": (), "constant": (), "exponential": ("factor", "every"), "linear": ()}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """Everything that determines a run and nothing else. The defaults are the setting of the course's assignment 3."""
+    """Everything that determines a run and nothing else. The defaults are the setting of the course's assignment 3.
+
+    Lists and dicts are turned into tuples. Raises ValueError, which names the field, its value and what is allowed.
+    """
 
     # the data
-    data: str = "cifar10"  # "cifar10" or "standin"
-    split: str = "45k5k_tail"  # see lib.nn.splits.split
-    normalisation: str = "zscore_train"  # see lib.nn.splits.split
-    n_train: int | None = None  # training images, None for all of the split
-    n_validation: int | None = None  # validation images, None for all of the split (fewer where n_train is given)
-    augment: tuple[tuple[str, float], ...] = ()  # e.g. (("flip", 0.5), ("shift", 3)); see lib.nn.augmentation.augment
+    data: str = setting("cifar10", one_of(("cifar10", "standin")))
+    split: str = setting("45k5k_tail", one_of(SPLITS))  # see lib.nn.splits.split
+    normalisation: str = setting("zscore_train", one_of(NORMALISATIONS))  # see lib.nn.splits.split
+    n_train: int | None = setting(None, integer(2))  # training images, None for all of the split
+    n_validation: int | None = setting(None, integer(1))  # None for all of the split (fewer where n_train is given)
+    augment: tuple[tuple[str, float], ...] = setting((), amounts(AUGMENTATIONS))  # e.g. {"flip": 0.5, "shift": 3}
     # the network
-    hidden: tuple[int, ...] = (50, 50)  # units of each hidden layer
+    hidden: tuple[int, ...] = setting((50, 50), integers(1))  # units of each hidden layer
     batch_norm: bool = False  # in every hidden layer
-    init: str | float = "he"  # "he", "xavier" or one standard deviation for all layers
-    seed: int = 0  # of the initial weights
-    l2: float = 0.005  # lambda in J = loss + lambda * sum of squared weights
+    init: str | float = setting("he", name_or_number(INITIALISERS))  # a number: one standard deviation for all layers
+    seed: int = setting(0, integer(0))  # of the initial weights
+    l2: float = setting(0.005, number())  # lambda in J = loss + lambda * sum of squared weights
     # its training
-    batch_size: int = 100  # images
-    schedule: str = "cyclical"  # or "constant", "exponential", "linear"; see lib.nn.schedules
-    cycles: int = 2  # cyclical
-    n_s: int = 2250  # cyclical: updates in half a cycle
-    eta_min: float = 1e-5  # cyclical
-    eta_max: float = 1e-1  # where the other schedules start
-    updates: int | None = None  # None for the 2 n_s cycles of the cyclical schedule; the others need a number
-    schedule_options: tuple[tuple[str, float], ...] = ()  # exponential: {"factor": 0.95, "every": 450 updates}
-    optimizer: str = "sgd"  # see lib.nn.optimizers.OPTIMIZERS
-    optimizer_options: tuple[tuple[str, float], ...] = ()  # the optimizer's keywords, e.g. {"rho": 0.9}
-    order_seed: int = 0  # of the order of the minibatches, dropout, augmentation and a random split
+    batch_size: int = setting(100, integer(2))  # images
+    schedule: str = setting("cyclical", one_of(SCHEDULES))  # see lib.nn.schedules
+    cycles: int = setting(2, integer(1))  # cyclical
+    n_s: int = setting(2250, integer(1))  # cyclical: updates in half a cycle
+    eta_min: float = setting(1e-5, number())  # cyclical
+    eta_max: float = setting(1e-1, number(above=0))  # where the other schedules start
+    updates: int | None = setting(None, integer(1))  # None for 2 n_s cycles (cyclical); the other schedules need it
+    schedule_options: tuple[tuple[str, float], ...] = setting((), amounts())  # {"factor": 0.95, "every": 450 updates}
+    optimizer: str = setting("sgd", one_of(OPTIMIZERS))  # see lib.nn.optimizers
+    optimizer_options: tuple[tuple[str, float], ...] = setting((), amounts())  # the optimizer's keywords: {"rho": 0.9}
+    order_seed: int = setting(0, integer(0))  # of the order of minibatches, dropout, augmentation and a random split
     # the bonus exercises
-    loss: str = "softmax"  # see lib.nn.losses.LOSSES
-    drop_rate: float = 0.0  # probability that a hidden unit is set to 0
-    bias_std: float = 0.0  # standard deviation of the initial biases
+    loss: str = setting("softmax", one_of(LOSSES))
+    drop_rate: float = setting(0.0, number(below=1))  # probability that a hidden unit is set to 0
+    bias_std: float = setting(0.0, number())  # standard deviation of the initial biases
     shuffle: bool = True  # the training images, anew in each epoch
     bn_after_relu: bool = False  # else before
-    bn_decay: float = 0.9  # weight of the old value in the running averages
-    bn_eps: float = 1e-8  # added to the variance
+    bn_decay: float = setting(0.9, number(below=1))  # weight of the old value in the running averages
+    bn_eps: float = setting(1e-8, number())  # added to the variance
     # what is looked at
-    log_every: int = 450  # updates between two points of the curves
-    sample: int = 5_000  # training images on which the training curves are taken; the final scores are taken on all
+    log_every: int = setting(450, integer(1))  # updates between two points of the curves
+    sample: int = setting(5_000, integer(1))  # training images for the training curves; final scores are taken on all
     keep_best: bool = False  # final scores of the weights with the best logged validation accuracy, not of the last
     keep_weights: bool = False  # store the first layer's weights with the result
     test: bool = True  # score the final network on the test set; off in searches
@@ -71,38 +79,25 @@ class Experiment:
     odd: Oddities = field(default_factory=Oddities)
 
     def __post_init__(self):
-        if isinstance(self.odd, dict):
-            for name in self.odd:
-                check_choice("odd", name, [f.name for f in fields(Oddities)])
-            object.__setattr__(self, "odd", Oddities(**self.odd))
-        for name in ("hidden", "augment", "schedule_options", "optimizer_options"):
-            object.__setattr__(self, name, _tuples(getattr(self, name)))
-        object.__setattr__(self.odd, "stages", _tuples(self.odd.stages))
-        for name, (allows, description) in ALLOWED.items():
-            value = getattr(self.odd if name in ODD else self, name)
-            if not allows(value):
-                raise ValueError(f"{'odd: ' if name in ODD else ''}{name} must be {description}, got {value!r}")
-        if (self.schedule == "cyclical") != (self.updates is None):
-            raise ValueError("updates must be given unless schedule is 'cyclical', whose length is cycles")
-        self._check_options()
+        if not isinstance(self.odd, Oddities):
+            object.__setattr__(self, "odd", build(Oddities, "field of odd", self.odd))
+        settle(self)
+        if self.schedule != "cyclical" and self.updates is None:
+            raise ValueError(f"updates = None, allowed with schedule {self.schedule!r}: an integer of at least 1")
+        if self.schedule == "cyclical" and self.updates is not None:
+            raise ValueError(f"updates = {self.updates}, allowed with schedule 'cyclical': None, its length is cycles")
+        known = SCHEDULES[self.schedule]
+        self._check_options("schedule", known)
+        self._check_options("optimizer", list(signature(OPTIMIZERS[self.optimizer]).parameters))
+        if len(self.schedule_options) < len(known):
+            raise ValueError(f"schedule_options = {self.schedule_options}, needed: {', '.join(known)}")
 
-    def _check_options(self):
-        """Raise ValueError unless the options are keywords of the schedule and of the optimizer."""
-        known = ("factor", "every") if self.schedule == "exponential" else ()
-        for name in known:
-            if name not in dict(self.schedule_options):
-                raise ValueError("schedule_options must give factor and every for the exponential schedule")
-        for name, _ in self.schedule_options:
-            check_choice("schedule_options", name, known or ["none for this schedule"])
-        try:
-            OPTIMIZERS[self.optimizer](**dict(self.optimizer_options))
-        except TypeError:
-            rule = OPTIMIZERS[self.optimizer]
-            names = rule.__init__.__code__.co_varnames[1:] if rule.__init__ is not object.__init__ else ()
-            raise ValueError(
-                f"optimizer_options of {self.optimizer} may be {', '.join(names) or 'none'}, "
-                f"got {dict(self.optimizer_options)}"
-            ) from None
+    def _check_options(self, what, known):
+        """Sort the options of the schedule or of the optimizer. Raises ValueError for one that is not known."""
+        options = dict(getattr(self, f"{what}_options"))
+        for name in options:
+            check_choice(f"{what}_options of {getattr(self, what)!r}", name, known or ["none"])
+        object.__setattr__(self, f"{what}_options", tuple(sorted(options.items())))
 
     @property
     def total_updates(self):
@@ -114,94 +109,22 @@ class Experiment:
         return rates(self)
 
 
-def _tuples(value):
-    """Return lists and dicts, as JSON and YAML have them, as tuples; anything else as it is."""
-    if isinstance(value, dict):
-        value = list(value.items())
-    if isinstance(value, (list, tuple)):
-        return tuple(tuple(each) if isinstance(each, list) else each for each in value)
-    return value
+def make(settings):
+    """Return the Experiment of {field: value} as a file has it, with {"odd": {field: value}} for its oddities.
 
-
-def _integer(low, optional=False):
-    def allows(v):
-        return (v is None and optional) or (isinstance(v, int) and not isinstance(v, bool) and v >= low)
-
-    return allows, ("None or " if optional else "") + f"an integer of at least {low}"
-
-
-def _number(low=0, below=1e9, above=None, optional=False):
-    def allows(v):
-        number = isinstance(v, (int, float)) and not isinstance(v, bool)
-        return (v is None and optional) or (number and low <= v < below and (above is None or v > above))
-
-    limits = f"above {above}" if above is not None else f"of at least {low}"
-    return allows, ("None or " if optional else "") + f"a number {limits}" + (f", below {below}" if below < 1e9 else "")
-
-
-def _one_of(*names):
-    return (lambda v: v in names), "one of " + ", ".join(map(repr, names))
-
-
-def _pairs(value):
-    return isinstance(value, tuple) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in value)
-
-
-_OPTIONS = (
-    (lambda v: _pairs(v) and all(isinstance(name, str) and _number()[0](x) for name, x in v)),
-    "names with numbers",
-)
-
-#: what each field may be, those of Oddities included: a predicate and its description
-ALLOWED = {
-    "data": _one_of("cifar10", "standin"),
-    "split": _one_of(*SPLITS),
-    "normalisation": _one_of(*NORMALISATIONS),
-    "n_train": _integer(2, optional=True),
-    "n_validation": _integer(1, optional=True),
-    "augment": (
-        lambda v: _pairs(v) and all(name in AUGMENTATIONS and _number()[0](amount) for name, amount in v),
-        f"pairs of one of {', '.join(AUGMENTATIONS)} and an amount of at least 0",
-    ),
-    "hidden": (lambda v: isinstance(v, tuple) and all(map(_integer(1)[0], v)), "a sequence of positive integers"),
-    "loss": _one_of(*LOSSES),
-    "bn_eps": _number(),
-    "bn_decay": _number(below=1),
-    "bn_statistics": _one_of("average", "set"),
-    "drop_rate": _number(below=1),
-    "init": (
-        lambda v: v in INITIALISERS if isinstance(v, str) else _number(above=0)[0](v),
-        f"one of {', '.join(INITIALISERS)} or a positive standard deviation",
-    ),
-    "bias_std": _number(),
-    "seed": _integer(0),
-    "order_seed": _integer(0),
-    "batch_size": _integer(2),
-    "skip": _integer(0),
-    "optimizer": _one_of(*OPTIMIZERS),
-    "schedule": _one_of("cyclical", "constant", "exponential", "linear"),
-    "cycles": _integer(1),
-    "n_s": _integer(1),
-    "updates": _integer(1, optional=True),
-    "eta_min": _number(),
-    "eta_max": _number(above=0),
-    "schedule_options": _OPTIONS,
-    "optimizer_options": _OPTIONS,
-    "l2": _number(),
-    "stages": (
-        lambda v: _pairs(v) and all(_number(above=0)[0](eta) and _number()[0](l2) for eta, l2 in v),
-        "pairs of a positive learning rate and a lambda of at least 0",
-    ),
-    "diverged_factor": _number(above=1, optional=True),
-    "log_every": _integer(1),
-    "sample": _integer(1),
-}
-ODD = {f.name for f in fields(Oddities)}
-ALLOWED |= {
-    f.name: (lambda v: isinstance(v, bool), "True or False")
-    for f in (*fields(Experiment), *fields(Oddities))
-    if f.type is bool
-}
+    Fields of ``odd``, ``optimizer_options`` and ``schedule_options`` may also be named one by one, such as
+    "odd.l2_half" or "optimizer_options.rho". Raises ValueError, with the nearest name for one that is unknown.
+    """
+    whole = {}
+    for name, value in settings.items():
+        field_name, _, inner = name.partition(".")
+        if inner:
+            check_choice("field", field_name, ("odd", "optimizer_options", "schedule_options"))
+            value = {inner: value}
+        if isinstance(value, dict):
+            value = whole.get(field_name, {}) | value
+        whole[field_name] = value
+    return build(Experiment, "field", whole)
 
 
 def vary(experiment, **values):

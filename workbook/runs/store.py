@@ -12,17 +12,19 @@ RESULTS = ROOT / "reports" / "results"
 REPORTS = Path(os.environ.get("WORKBOOK_REPORTS") or ROOT / "reports")
 
 
-def write(path, text):
-    """Write a text file so that it is whole or not there, whatever happens meanwhile; folders are made.
+def write(path, content):
+    """Write a file, of a string or bytes, so that it is whole or not there, whatever happens meanwhile.
 
-    A file that holds the text already keeps its date, so that make does not remake what was made of it.
+    Folders are made. A file that holds the content already keeps its date, so that make does not remake what was made
+    of it.
     """
-    if path.exists() and path.read_bytes() == text.encode():
+    content = content.encode() if isinstance(content, str) else content
+    if path.exists() and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(temporary, "w") as file:
-        file.write(text)
+    with open(temporary, "wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     os.replace(temporary, path)

@@ -1,0 +1,60 @@
+"""How much arithmetic runs take, in floating point operations, beside what this machine could do in the same time."""
+
+import math
+import time
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+
+from lib import data
+from lib.nn.splits import split
+from workbook.runs.experiment import make
+
+
+@cache
+def flop(experiment):
+    """Return the floating point operations of a run, training and evaluation: 2 for each multiply-add of a product.
+
+    A forward pass takes one product a layer, a backward pass two, but one in the first layer, where nobody needs the
+    gradient at the pixels. Log points score the sample and the validation images; the final scores are taken on all
+    images. What is not a matrix product, such as batch normalisation, is left out.
+    """
+    products = [2 * inputs * units for inputs, units in pairwise((3072, *experiment.hidden, 10))]
+    forward, backward = sum(products), 2 * sum(products) - products[0]
+    train, validation, test = _sizes(experiment.data, experiment.split, experiment.n_train, experiment.n_validation)
+    stages = max(1, len(experiment.odd.stages))
+    log_points = 1 + stages * math.ceil(experiment.total_updates / stages / experiment.log_every)
+    evaluated = log_points * (min(experiment.sample, train) + validation) + train + validation + test * experiment.test
+    return float(experiment.total_updates * experiment.batch_size * (forward + backward) + evaluated * forward)
+
+
+@cache
+def _sizes(data_name, split_name, n_train, n_validation):
+    """Return the numbers of training, validation and test images."""
+    parts = split(data.load(data_name), split_name, "raw", n_train, np.random.default_rng(0), n_validation)
+    return len(parts.train), len(parts.validation), len(parts.test)
+
+
+def total(records):
+    """Return the floating point operations of stored results, records as ``store.current`` returns them."""
+    return sum(flop(make(record["run"]["experiment"])) for record in records)
+
+
+def share(records, wall_seconds, cores, rate):
+    """Return which share of what the cores could have computed went into these stored results, 0 to 1.
+
+    wall_seconds: how long they took in all; rate: GFLOP/s of one core, as ``product_rate`` measures it.
+    """
+    return total(records) / (wall_seconds * cores * rate * 1e9)
+
+
+def product_rate(seconds=0.5, n=1500):
+    """Return the GFLOP/s of a large product of float32 matrices on one core, the best of about half a second."""
+    A = np.random.default_rng(0).standard_normal((n, n), np.float32)
+    out, best, end = np.empty_like(A), math.inf, time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        np.matmul(A, A, out=out)
+        best = min(best, time.perf_counter() - start)
+    return 2 * n**3 / best / 1e9
