@@ -1,16 +1,17 @@
 """What is minimised: J = mean loss of the images + lambda * sum of all squared weights (no one-half, no biases).
 
-"Loss" is the first term alone, "cost" is J. Scores S are (..., n, K); a leading axis counts trials, see ``layers``.
+"Loss" is the first term alone, "cost" is J. Every forward takes scores S (..., n, K), where a leading axis counts
+trials (see ``layers``), and integer labels y (n,), which all trials share. It returns the mean loss (...) and a cache.
+Every backward returns the gradient for S; its grad_out (...) is usually 1. Below, Y are the one-hot labels.
 """
 
 import numpy as np
 
 
 def softmax_cross_entropy_forward(S, y):
-    """Return the mean of ``-log softmax(S)[y]`` over the n images.
+    """Return the mean over the n images of ``-log softmax(S)[y]``, in nats, and the cache.
 
-    S (..., n, K) scores; y (n,) integer labels, shared by all trials. Returns loss (...), in nats, and the cache.
-    The logarithm is taken of the sum of the exponentials, not of a probability that may have become 0.
+    The logarithm is taken of the sum of the exponentials, never of a probability that may have become 0.
     """
     largest = np.maximum.reduce(np.ascontiguousarray(S.swapaxes(-1, -2)), axis=-2)  # 4 times faster than over axis -1
     shifted = S - largest[..., None]
@@ -23,7 +24,7 @@ def softmax_cross_entropy_forward(S, y):
 
 
 def softmax_cross_entropy_backward(grad_out, cache):
-    """Return the gradient for S: ``grad_out * (P - Y) / n`` with Y the one-hot labels; grad_out (...), often 1."""
+    """Return ``grad_out * (P - Y) / n``, where P are the probabilities."""
     P, y = cache
     grad_S = P.copy()
     grad_S[..., np.arange(len(y)), y] -= 1
@@ -32,10 +33,9 @@ def softmax_cross_entropy_backward(grad_out, cache):
 
 
 def sigmoid_cross_entropy_forward(S, y):
-    """Return the mean over images and classes of the binary cross-entropies of ``sigmoid(S)`` and the cache.
+    """Return the mean over images and classes of the binary cross-entropy of ``sigmoid(S)``, in nats, and the cache.
 
-    ``max(s, 0) - s Y + log(1 + exp(-|s|))`` with Y the one-hot labels, which overflows for no s. Arguments and result
-    as for softmax_cross_entropy_forward.
+    It is computed as ``max(s, 0) - s Y + log(1 + exp(-|s|))``, which does not overflow for any s.
     """
     binary = np.maximum(S, 0) + np.log1p(np.exp(-np.abs(S)))
     binary[..., np.arange(len(y)), y] -= S[..., np.arange(len(y)), y]
@@ -43,7 +43,7 @@ def sigmoid_cross_entropy_forward(S, y):
 
 
 def sigmoid_cross_entropy_backward(grad_out, cache):
-    """Return the gradient for S: ``grad_out * (sigmoid(S) - Y) / (n K)``; grad_out (...)."""
+    """Return ``grad_out * (sigmoid(S) - Y) / (n K)``."""
     S, y = cache
     grad_S = 0.5 * (1 + np.tanh(0.5 * S))  # the sigmoid, without overflow
     grad_S[..., np.arange(len(y)), y] -= 1
@@ -54,7 +54,7 @@ def sigmoid_cross_entropy_backward(grad_out, cache):
 def hinge_forward(S, y):
     """Return the mean over images of ``sum over wrong classes j of max(0, s_j - s_y + 1)`` and the cache.
 
-    The multi-class support vector loss. Arguments and result as for softmax_cross_entropy_forward.
+    This is the multi-class support vector loss.
     """
     rows = np.arange(len(y))
     margins = np.maximum(S - S[..., rows, y][..., None] + 1, 0)
@@ -63,7 +63,7 @@ def hinge_forward(S, y):
 
 
 def hinge_backward(grad_out, cache):
-    """Return the gradient for S: 1 / n for each violated margin, minus their number at the true class."""
+    """Return grad_out / n for each violated margin, and at the true class minus their sum."""
     margins, y = cache
     grad_S = (margins > 0).astype(margins.dtype)
     grad_S[..., np.arange(len(y)), y] = -np.add.reduce(grad_S, axis=-1)
@@ -82,7 +82,7 @@ LOSSES = {
 def l2_penalty(weights, l2):
     """Return ``l2 * sum of squares`` over a list of weight matrices W (..., d_in, d_out); l2 scalar or (T,).
 
-    NumPy's order of summation depends on how an array is laid out in memory, so the order is fixed here.
+    The order of summation is fixed, because NumPy's own depends on how an array lies in memory.
     """
     return np.float64(l2) * sum(np.add.reduce(np.multiply(W, W, order="C"), axis=(-1, -2)) for W in weights)
 
