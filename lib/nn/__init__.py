@@ -1,6 +1,4 @@
-"""The network and its training, in NumPy alone. Whatever determines a result is in this folder.
-
-The files are short enough to be read in one evening, in this order:
+"""The network and its training, in NumPy alone: whatever determines a result. Read the files in this order:
 
 1. ``layers``         affine, ReLU, batch normalisation, dropout: each backward directly under its forward
 2. ``losses``         softmax and sigmoid cross-entropy, hinge, the L2 penalty

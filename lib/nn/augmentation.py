@@ -26,9 +26,9 @@ def shift(X, most, rng):
 
 
 def blur(X, fraction, rng, most=0.5):
-    """Return X with a random fraction of the images blurred by a Gaussian, standard deviation uniform in [0, most].
+    """Return X with a random fraction of the images blurred: Gaussians of standard deviation 0 to ``most`` pixels.
 
-    The deviation is in pixels. At the border the kernel is cut and scaled to sum to 1. Source: report 004's text.
+    At the border the kernel is cut and scaled to sum to 1. Source: report 004's text.
     """
     chosen = rng.random(len(X)) < fraction
     sigma = rng.uniform(0, most, (chosen.sum(), 1)) + 1e-6  # avoids a division by 0 and changes nothing else

@@ -23,9 +23,8 @@ def affine_forward(X, W, b):
 def affine_backward(grad_out, cache, needs_input=True):
     """Return the gradients for X, W, b from grad_out (..., n, d_out).
 
-    The gradient for X has a trial axis even if X has none. With ``needs_input=False`` it is None: nobody needs the
-    gradient at the pixels, and it would take half of the first layer's time. The sums run over the n rows without
-    dividing by n, which the loss has already done.
+    The gradient for X has a trial axis even if X has none; with ``needs_input=False`` it is None, which saves half of
+    the first layer's time. The sums run over the n rows; it is the loss that divides by n.
     """
     X, W = cache
     grad_X = grad_out @ W.swapaxes(-1, -2) if needs_input else None
@@ -46,23 +45,18 @@ def relu_backward(grad_out, cache):
 def batch_norm_forward(S, gamma, beta, eps):
     """Normalise each unit over the minibatch, then scale and shift: batch normalisation during training.
 
-    ``S_hat = (S - mean) / sqrt(var + eps)``, ``out = gamma * S_hat + beta``.
-
-    S (..., n, d) with n > 1; gamma, beta (..., d); eps in units of S squared. Returns out (..., n, d), the cache, and
-    the minibatch's (mean, var), each (..., d), the variance with 1/n. The network keeps the running averages, so this
-    function has no state. Raises ValueError for n = 1, for which every S_hat would be 0.
-
-    Source: Ioffe & Szegedy 2015, algorithm 1. Departure: the course puts the variance with 1/n into the running
-    average, the paper the unbiased one with 1/(n - 1).
+    ``S_hat = (S - mean) / sqrt(var + eps)``, ``out = gamma * S_hat + beta``. S (..., n, d) with n > 1; gamma, beta
+    (..., d); eps in units of S squared. Returns out (..., n, d), the cache, and the minibatch's (mean, var), each
+    (..., d), from which the network makes the running averages. Raises ValueError for n = 1, for which every S_hat
+    would be 0. Source: Ioffe & Szegedy 2015, algorithm 1. Departure: the course puts the variance with 1/n into the
+    running average, the paper the unbiased one with 1/(n - 1).
     """
     n = S.shape[-2]
     if n < 2:
         raise ValueError("batch normalisation needs at least 2 images in a minibatch, got 1")
-    mean = sum_rows(S)
-    mean /= n
+    mean = sum_rows(S) / n
     S_hat = S - mean
-    var = sum_rows(S_hat * S_hat)
-    var /= n
+    var = sum_rows(S_hat * S_hat) / n
     inverse_std = 1 / np.sqrt(var + eps)
     S_hat *= inverse_std
     out = S_hat * gamma[..., None, :]

@@ -9,18 +9,14 @@ import numpy as np
 
 
 def softmax_cross_entropy_forward(S, y):
-    """Return the mean over the n images of ``-log softmax(S)[y]``, in nats, and the cache.
-
-    The logarithm is taken of the sum of the exponentials, never of a probability that may have become 0.
-    """
+    """Return the mean over the n images of ``-log softmax(S)[y]``, in nats, and the cache. Never log(0)."""
     largest = np.maximum.reduce(np.ascontiguousarray(S.swapaxes(-1, -2)), axis=-2)  # 4 times faster than over axis -1
     shifted = S - largest[..., None]
     P = np.exp(shifted)
     total = P @ np.ones((S.shape[-1], 1), S.dtype)
     losses = np.log(total[..., 0]) - shifted[..., np.arange(len(y)), y]
-    loss = np.add.reduce(losses, axis=-1) / len(y)
     P /= total
-    return loss, (P, y)
+    return np.add.reduce(losses, axis=-1) / len(y), (P, y)
 
 
 def softmax_cross_entropy_backward(grad_out, cache):
@@ -33,10 +29,8 @@ def softmax_cross_entropy_backward(grad_out, cache):
 
 
 def sigmoid_cross_entropy_forward(S, y):
-    """Return the mean over images and classes of the binary cross-entropy of ``sigmoid(S)``, in nats, and the cache.
-
-    It is computed as ``max(s, 0) - s Y + log(1 + exp(-|s|))``, which does not overflow for any s.
-    """
+    """Return the mean over images and classes of the binary cross-entropy of ``sigmoid(S)``, in nats, and the cache."""
+    # max(s, 0) - s Y + log(1 + exp(-|s|)) does not overflow for any s
     binary = np.maximum(S, 0) + np.log1p(np.exp(-np.abs(S)))
     binary[..., np.arange(len(y)), y] -= S[..., np.arange(len(y)), y]
     return np.mean(binary, axis=(-2, -1)), (S, y)
@@ -52,10 +46,7 @@ def sigmoid_cross_entropy_backward(grad_out, cache):
 
 
 def hinge_forward(S, y):
-    """Return the mean over images of ``sum over wrong classes j of max(0, s_j - s_y + 1)`` and the cache.
-
-    This is the multi-class support vector loss.
-    """
+    """Return the multi-class support vector loss, mean of ``sum over wrong classes j of max(0, s_j - s_y + 1)``."""
     rows = np.arange(len(y))
     margins = np.maximum(S - S[..., rows, y][..., None] + 1, 0)
     margins[..., rows, y] = 0
@@ -85,8 +76,3 @@ def l2_penalty(weights, l2):
     The order of summation is fixed, because NumPy's own depends on how an array lies in memory.
     """
     return np.float64(l2) * sum(np.add.reduce(np.multiply(W, W, order="C"), axis=(-1, -2)) for W in weights)
-
-
-def l2_gradient(W, l2):
-    """Return the gradient of the penalty for one W (..., d_in, d_out): ``2 * l2 * W``; l2 scalar or (T,)."""
-    return W * (2 * np.asarray(l2, W.dtype))[..., None, None]

@@ -19,7 +19,6 @@ class Network:
 
     ``layers``: a dict for each layer with W (..., d_in, d_out) and b (..., d_out); hidden layers with batch
     normalisation also have gamma and beta (..., d_out). A leading axis of T in every array makes it T networks.
-
     ``averages``: a dict for each hidden layer with the running "mean" and "var" (..., d_out) of batch normalisation;
     empty before the first update.
 
@@ -42,8 +41,8 @@ class Network:
         """Return the scores (..., n, K) of X (n, d) and the cache for ``backward``, without changing any state.
 
         In training, batch normalisation uses the statistics of X, and rng draws the masks of dropout. Otherwise batch
-        normalisation uses the running averages, and there is no dropout. Raises ValueError for an X of another width
-        than the first layer's, and for a network with dropout that is trained without an rng.
+        normalisation uses the running averages, and there is no dropout. Raises ValueError for an X of the wrong width,
+        and for training a network with dropout without an rng.
         """
         first = self.layers[0]
         if X.shape[-1] != first["W"].shape[-2]:
@@ -57,8 +56,7 @@ class Network:
     def forward_hidden(self, S, statistics, rng=None):
         """Return the scores (..., n, K) and the caches, given the first affine layer's output S (..., n, d_1).
 
-        statistics: "batch" normalises with the mean and variance of S itself, "average" with the running averages.
-        rng: draws the masks of dropout; without it there is no dropout.
+        statistics: "batch" normalises with those of S itself, "average" with the running averages. rng: for dropout.
         """
         caches = []
         for layer, averages, following in zip(self.layers, self.averages, self.layers[1:], strict=False):
@@ -125,8 +123,8 @@ def create(widths, init, rng, *, bias_std=0.0, batch_norm=False, dtype=np.float3
     """Return a new network: weights drawn, biases 0 or drawn with standard deviation bias_std, gamma 1, beta 0.
 
     widths: units of every layer, inputs and outputs included, e.g. (3072, 50, 50, 10). init: "he", "xavier", or one
-    standard deviation for all layers. rng: a numpy Generator; it draws in float64, so that both dtypes start at the
-    same point. settings: those of ``Network``. Raises ValueError for an unknown init.
+    standard deviation for all layers. rng: a numpy Generator, which draws in float64 for either dtype. settings: those
+    of ``Network``. Raises ValueError for an unknown init.
     """
     if isinstance(init, str) and init not in INITIALISERS:
         raise ValueError(f"init must be one of {', '.join(INITIALISERS)} or a standard deviation, got {init!r}")
@@ -147,12 +145,10 @@ def stack(networks):
 
     In memory the first weights, (T, d_in, d_out), lie as (d_in, T, d_out), as ``products.shared_product`` reads them.
     """
-    together = copy.copy(networks[0])
-    together.layers = [
-        {name: np.stack([layer[name] for layer in same]) for name in same[0]}
-        for same in zip(*(network.layers for network in networks), strict=True)
-    ]
+    together = copy.deepcopy(networks[0])
+    for index, layer in enumerate(together.layers):
+        for name in layer:
+            layer[name] = np.stack([network.layers[index][name] for network in networks])
     first = together.layers[0]
     first["W"] = first["W"].swapaxes(0, 1).copy().swapaxes(0, 1)
-    together.averages = [{} for _ in together.layers[:-1]]
     return together

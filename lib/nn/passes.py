@@ -8,16 +8,13 @@ import numpy as np
 
 from lib.nn.network import create, stack
 from lib.nn.optimizers import OPTIMIZERS
-from lib.nn.schedules import constant, exponential, linear, triangular
+from lib.nn.schedules import exponential, linear, triangular
 from lib.nn.splits import split
 from lib.nn.training import Logger, batches, evaluate, fit
 
 
 def rates(settings, eta_max=None):
-    """Return the learning rate of every update of a run, (updates,) float64.
-
-    eta_max replaces the highest rate of the settings, for a stage of a run that has its own.
-    """
+    """Return the learning rates of a run, (updates,) float64; a stage of it may have an eta_max of its own."""
     eta_max = eta_max or settings.eta_max
     t, options = np.arange(settings.updates or 2 * settings.n_s * settings.cycles), dict(settings.schedule_options)
     if settings.schedule == "cyclical":
@@ -26,7 +23,7 @@ def rates(settings, eta_max=None):
         return exponential(t, eta_max, **options)
     if settings.schedule == "linear":
         return linear(t, eta_max, len(t))
-    return constant(t, eta_max)
+    return np.full(len(t), float(eta_max))
 
 
 def initial_network(settings, inputs=3072, classes=10):
@@ -43,9 +40,8 @@ def train(trials, dataset, progress=None):
     trials: settings. dataset: a data.Dataset. progress: see training.Logger.
 
     A record is {"diverged": bool, "curves": {"update", "eta", "train_loss", ... (L,)}, "scores": {"train_loss",
-    "train_cost", "train_accuracy", "validation_...", "test_..." if asked for}}, and if asked for "weights", those of
-    the first layer as a list of rows. Losses are in nats, accuracies are fractions, and the final training scores are
-    those of all training images.
+    "train_cost", "train_accuracy", "validation_...", "test_..." if asked for}}, and if asked for "weights", the first
+    layer's as a list of rows. Losses are in nats, accuracies are fractions, training scores are over all its images.
     """
     common = trials[0]
     split_rng, order_rng, noise_rng = map(np.random.default_rng, np.random.SeedSequence(common.order_seed).spawn(3))
@@ -63,7 +59,7 @@ def train(trials, dataset, progress=None):
         optimizer = OPTIMIZERS[common.optimizer](**dict(common.optimizer_options))
         fit(network, optimizer, parts.train, etas=etas, l2=l2, **options)
         if common.keep_best:
-            logger.load_best(network)
+            network.load_state(logger.best[1])
     with np.errstate(all="ignore"):  # a diverged trial may overflow
         names = ("train", "validation", "test") if common.test else ("train", "validation")
         final = {name: evaluate(network, getattr(parts, name), l2, **scoring) for name in names}
@@ -78,14 +74,10 @@ def _stage(settings, stage):
 
 def _record(settings, trial, curves, final, network):
     """Return one trial's part of a pass, as plain lists and numbers."""
-    curves = {
-        name: list(values) if name == "update" else [float(value[trial]) for value in values]
-        for name, values in curves.items()
-    }
+    values = {name: [float(value[trial]) for value in curve] for name, curve in curves.items() if name != "update"}
+    curves = {"update": curves["update"]} | values
     scores = {f"{part}_{name}": float(value[trial]) for part, each in final.items() for name, value in each.items()}
     limit = curves["train_cost"][0] * (settings.odd.diverged_factor or np.inf)
     diverged = not all(cost <= limit and np.isfinite(cost) for cost in curves["train_cost"])
-    record = {"diverged": diverged, "curves": curves, "scores": scores}
-    if settings.keep_weights:
-        record["weights"] = network.layers[0]["W"][trial].tolist()
-    return record
+    weights = {"weights": network.layers[0]["W"][trial].tolist()} if settings.keep_weights else {}
+    return {"diverged": diverged, "curves": curves, "scores": scores} | weights

@@ -2,9 +2,8 @@
 
 A minibatch X (n, d) is the same for all T networks ("trials"), so the T products ``X @ W[t]`` can be computed as one
 product of X with all weights side by side. X is then read from memory once instead of T times, which saves about a
-quarter of the time. But a trial must not depend on the trials beside it, not even in its last bit: otherwise its result
-would change with whatever else happens to be trained in the same pass. ``shared_product`` therefore checks whether the
-BLAS of this machine gives the same bits both ways, and multiplies one trial at a time if it does not.
+quarter of the time. But no bit of a trial may depend on what else happens to be trained in the same pass, so
+``shared_product`` checks whether this machine's BLAS gives the same bits both ways, and else multiplies one by one.
 """
 
 from functools import cache
@@ -13,10 +12,7 @@ import numpy as np
 
 
 def sum_rows(X):
-    """Return the sum over the n rows of X (..., n, d) as (..., 1, d).
-
-    A product with a row of ones is four to nine times faster than np.sum for arrays of the sizes used here.
-    """
+    """Return the sum over the n rows of X (..., n, d) as (..., 1, d), four to nine times faster than np.sum here."""
     return _ones(X.shape[-2], X.dtype) @ X
 
 
@@ -43,8 +39,7 @@ def shared_product(A, B):
 def _same_bits(A_shape, by_rows, B_shape, dtype):
     """Return whether one wide product gives the bits of T narrow ones, for arrays of these shapes.
 
-    The order in which a BLAS adds up depends on the shapes and on the processor, not on the values, so that one test
-    with random numbers answers the question for the rest of the process.
+    A BLAS chooses its order of summation by shapes and processor, not by values, so one test with random numbers does.
     """
     rng, (T, k, d) = np.random.default_rng(0), B_shape
     A = rng.standard_normal(A_shape, dtype) if by_rows else rng.standard_normal(A_shape[::-1], dtype).T

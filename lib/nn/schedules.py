@@ -29,8 +29,3 @@ def exponential(t, eta, factor, every):
 def linear(t, eta, updates):
     """Return the rate that falls linearly from eta at t = 0 to 0 at t = updates, float64."""
     return eta * (1 - np.asarray(t) / updates)
-
-
-def constant(t, eta):
-    """Return eta for every update t, float64 in the shape of t."""
-    return np.full(np.shape(t), float(eta))

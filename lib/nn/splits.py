@@ -1,7 +1,7 @@
 """Training, validation and test images, normalised one minibatch at a time as they are needed."""
 
-import functools
-from dataclasses import dataclass
+from collections import namedtuple
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -9,27 +9,24 @@ SPLITS = ("B1B2", "45k5k_tail", "45k5k_random", "49k1k", "49k1k_file2", "50k")
 NORMALISATIONS = ("zscore_train", "zscore_each", "zscore_perfile", "center_train", "center_scalar", "raw")
 CHUNK = 256  # rows handled at once: 256 · 255² < 2²⁴, so float32 sums of squared pixels are exact
 
+Split = namedtuple("Split", ("train", "validation", "test"))  # the three sets of a run, each ``Images``
+
 
 class Images:
     """Some rows of a data set, normalised when a minibatch is taken: ``(pixels[rows] - shift) * scale``.
 
     rows (n,) int64 are rows of the data set, labels (n,) int64 their classes. shift and scale are in pixel units
-    (0 to 255): scalars, (3072,), or (6, 3072) if each file has its own. Threads must not share an object, because it
-    keeps a buffer.
+    (0 to 255): scalars, (3072,), or (6, 3072) if each file has its own. Threads must not share an object (its buffer).
     """
 
     def __init__(self, dataset, rows, shift, scale):
         self.dataset, self.rows, self.shift, self.scale = dataset, rows, shift, scale
-        self.labels = dataset.labels[rows].astype(np.int64)
+        self.labels, self._constants = dataset.labels[rows].astype(np.int64), {}
         self._pixels = np.asarray(dataset.pixels)  # slicing a plain array costs less than slicing a memmap
-        self._constants = {}
+        self._buffer = np.empty((CHUNK, self._pixels.shape[1]), self._pixels.dtype)
 
     def __len__(self):
         return len(self.rows)
-
-    @functools.cached_property
-    def _buffer(self):
-        return np.empty((CHUNK, self._pixels.shape[1]), np.uint8)
 
     def _gather(self, rows, out=None):
         if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and np.all(np.diff(rows) == 1):
@@ -43,8 +40,8 @@ class Images:
     def batch(self, indices, out=None, dtype=np.float32):
         """Return the normalised images at indices (slice or integers), (n, 3072), in out if it is given.
 
-        The arithmetic is done in dtype, or in that of out. A row has the same bits in every batch. Raises IndexError
-        for indices outside the set and ValueError for an out of the wrong shape.
+        The arithmetic is done in dtype, or in that of out, and a row has the same bits in every batch. Raises
+        IndexError for indices outside the set and ValueError for an out of the wrong shape.
         """
         rows = np.atleast_1d(self.rows[indices])
         shape = len(rows), self._pixels.shape[1]
@@ -68,37 +65,14 @@ class Images:
         return Images(self.dataset, self.rows[:n], self.shift, self.scale)
 
 
-class Arrays:
-    """Your own images, X (n, d) with integer labels y (n,), with the methods of ``Images``.
-
-    X is used as it is, so normalise it first. Raises ValueError for other shapes and for labels that are not integers.
-    """
+class Arrays(Images):
+    """Images of your own: X (n, d), used as it is, so normalise it first, and integer labels y (n,), from 0."""
 
     def __init__(self, X, y):
-        self.X, self.labels = np.asarray(X), np.asarray(y)
-        if self.X.ndim != 2 or self.labels.shape != self.X.shape[:1] or self.labels.dtype.kind not in "iu":
-            shapes = f"{self.X.shape}, {self.labels.shape} {self.labels.dtype}"
-            raise ValueError(f"X must be (n, d) and y (n,) integers from 0, got {shapes}")
-
-    def __len__(self):
-        return len(self.X)
-
-    def batch(self, indices, out=None, dtype=np.float32):
-        """Return the rows at indices (slice or integers), (n, d), in a new array."""
-        return self.X[indices].astype(dtype)
-
-    def take(self, n):
-        """Return the first n images, or all if there are fewer."""
-        return Arrays(self.X[:n], self.labels[:n])
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """The three sets of a run."""
-
-    train: Images
-    validation: Images
-    test: Images
+        X, y = np.asarray(X), np.asarray(y)
+        if X.ndim != 2 or y.shape != X.shape[:1] or y.dtype.kind not in "iu" or (y < 0).any():
+            raise ValueError(f"X must be (n, d) and y (n,) integers from 0, got {X.shape} and {y.shape} {y.dtype}")
+        super().__init__(SimpleNamespace(pixels=X, labels=y), np.arange(len(X)), 0.0, 1.0)
 
 
 def split(dataset, name="45k5k_tail", normalisation="zscore_train", n_train=None, rng=None, n_validation=None):

@@ -5,7 +5,7 @@ import numpy as np
 from lib.nn.augmentation import augment
 from lib.nn.layers import affine_forward
 from lib.nn.losses import LOSSES, l2_penalty
-from lib.nn.optimizers import pairs, per_trial
+from lib.nn.optimizers import per_trial
 
 CHUNK = 500  # images evaluated at a time, few enough to stay in the processor's cache
 
@@ -13,9 +13,8 @@ CHUNK = 500  # images evaluated at a time, few enough to stay in the processor's
 def batches(n, batch_size, rng=None, skip=0):
     """Yield the indices (batch_size,) of one minibatch after another, without end.
 
-    rng, a numpy Generator, reshuffles the n images in every epoch; without it they keep their order. The first ``skip``
-    images of an epoch, and an incomplete minibatch at its end, are left out. Raises ValueError if an epoch has less
-    than one minibatch.
+    rng, a numpy Generator, reshuffles the n images in every epoch; without it they keep their order. An epoch leaves
+    out its first ``skip`` images and an incomplete minibatch at its end. Raises ValueError if nothing else is left.
     """
     if n - skip < batch_size:
         raise ValueError(f"batch_size must be at most the {n - skip} training images of an epoch, got {batch_size}")
@@ -66,7 +65,7 @@ def evaluate(network, images, l2, *, loss="softmax", statistics="average"):
     images: splits.Images or splits.Arrays. statistics: what batch normalisation uses, "average" for the running
     averages, "set" for the mean and variance of the very images that are evaluated.
     """
-    chunks = [slice(start, min(start + CHUNK, len(images))) for start in range(0, len(images), CHUNK)]
+    chunks = [slice(start, start + CHUNK) for start in range(0, len(images), CHUNK)]
     if statistics == "set":
         first = network.layers[0]
         parts = [affine_forward(images.batch(chunk), first["W"], first["b"])[0] for chunk in chunks]
@@ -86,11 +85,10 @@ def evaluate(network, images, l2, *, loss="softmax", statistics="average"):
 class Logger:
     """Evaluates a network while ``fit`` trains it, and keeps the curves.
 
-    train, validation: the images to evaluate on (training images: usually only some). every: updates from one log point
-    to the next; the untrained network and the final one are logged too. loss, statistics: see ``evaluate``; before the
-    first update, when there are no running averages yet, the statistics are always those of the set. keep_best: keep
-    each trial's state at its log point of highest validation accuracy, to which ``load_best`` returns. progress: called
-    at every log point with the number of updates since the last one.
+    train, validation: images to evaluate on. every: updates between log points; the untrained and the final network are
+    logged too. keep_best: keep each trial's state at its log point of highest validation accuracy, as ``best[1]``, for
+    ``Network.load_state``. progress: called at every log point with the number of updates since the last one. scoring:
+    loss and statistics, see ``evaluate``; the untrained network, without running averages, always uses "set".
 
     ``curves`` holds lists with one entry for each log point: "update", "eta", and, each with the prefix "train_" and
     "validation_", "loss" (nats), "cost" (nats) and "accuracy" (fraction), scalars or arrays (T,).
@@ -108,17 +106,12 @@ class Logger:
 
     def after(self, update, network, l2, etas):
         """Log the network after an update, if it is time."""
-        if update % self.every and update != len(etas):
-            return
-        self._log(network, l2, etas, update, **self.scoring)
-        if self.keep_best:
-            self._keep_best(network.state(), self.curves["validation_accuracy"][-1])
-        if self.progress:
-            self.progress(self.curves["update"][-1] - self.curves["update"][-2])
-
-    def load_best(self, network):
-        """Return each trial of the network to its best log point."""
-        network.load_state(self.best[1])
+        if update % self.every == 0 or update == len(etas):
+            self._log(network, l2, etas, update, **self.scoring)
+            if self.keep_best:
+                self._keep_best(network.state(), self.curves["validation_accuracy"][-1])
+            if self.progress:
+                self.progress(self.curves["update"][-1] - self.curves["update"][-2])
 
     def _log(self, network, l2, etas, update, **scoring):
         self.curves["update"].append(self.done + update)
@@ -133,7 +126,7 @@ class Logger:
             self.best = accuracy, state
             return
         highest, kept = self.best
-        for name, parts in kept.items():
-            for old, new in pairs(parts, state[name]):
-                np.copyto(old, new, where=per_trial(accuracy > highest, old, dtype=bool))
+        for old, new in zip([*kept["layers"], *kept["averages"]], [*state["layers"], *state["averages"]], strict=True):
+            for name, array in old.items():
+                np.copyto(array, new[name], where=per_trial(accuracy > highest, array, dtype=bool))
         self.best = np.maximum(accuracy, highest), kept
