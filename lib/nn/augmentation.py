@@ -1,6 +1,6 @@
-"""Random changes of a mini-batch that keep its labels. Images X (n, 3072) are normalised, in CIFAR's order.
+"""Random changes of a minibatch that keep its labels. Images X (n, 3072) are normalised, in CIFAR's order.
 
-Vacated pixels become 0, which is the mean colour where the data are standardised. rng: numpy Generator.
+Pixels that a shift leaves empty become 0, the mean colour of standardised images. rng: a numpy Generator.
 """
 
 import numpy as np
@@ -17,7 +17,7 @@ def flip(X, probability, rng):
 
 
 def shift(X, most, rng):
-    """Return X with each image moved by whole pixels, uniform in {-most, ..., most} both ways; 0 where vacated."""
+    """Return X with each image moved by whole pixels, uniform in {-most, ..., most} in both directions."""
     most = int(most)
     padded = np.pad(X.reshape(-1, *SHAPE), ((0, 0), (0, 0), (most, most), (most, most)))
     windows = np.lib.stride_tricks.sliding_window_view(padded, SHAPE[1:], axis=(2, 3))
@@ -26,12 +26,12 @@ def shift(X, most, rng):
 
 
 def blur(X, fraction, rng, most=0.5):
-    """Return X with a Gaussian blur, standard deviation uniform in [0, most] pixels, on a random fraction of images.
+    """Return X with a random fraction of the images blurred: Gaussians of standard deviation 0 to ``most`` pixels.
 
-    Source: report 004's text. At the border the kernel is cut and scaled to sum to 1.
+    At the border the kernel is cut and scaled to sum to 1. Source: report 004's text.
     """
     chosen = rng.random(len(X)) < fraction
-    sigma = rng.uniform(0, most, (chosen.sum(), 1)) + 1e-6  # 0 would divide by 0; this changes nothing
+    sigma = rng.uniform(0, most, (chosen.sum(), 1)) + 1e-6  # avoids a division by 0 and changes nothing else
     weights = np.exp(-0.5 * (np.arange(32) / sigma) ** 2).astype(X.dtype)
     distance = np.abs(np.subtract.outer(np.arange(32), np.arange(32)))
     kernel = np.take(weights, distance, axis=1)[:, None]
@@ -43,11 +43,11 @@ def blur(X, fraction, rng, most=0.5):
 
 
 def noise(X, deviation, rng):
-    """Return X plus Gaussian noise, ``deviation`` times the standard deviation of the mini-batch."""
+    """Return X plus Gaussian noise, ``deviation`` times the standard deviation of the minibatch."""
     return X + (deviation * X.std()).astype(X.dtype) * rng.standard_normal(X.shape, dtype=X.dtype)
 
 
-#: how Experiment.augment names them, each with its amount
+#: the names used in recipes
 AUGMENTATIONS = {"flip": flip, "shift": shift, "blur": blur, "noise": noise}
 
 

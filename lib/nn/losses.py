@@ -1,29 +1,26 @@
 """What is minimised: J = mean loss of the images + lambda * sum of all squared weights (no one-half, no biases).
 
-"Loss" is the first term alone, "cost" is J. Scores S are (..., n, K); a leading axis counts trials, see ``layers``.
+"Loss" is the first term alone, "cost" is J. Every forward takes scores S (..., n, K), where a leading axis counts
+trials (see ``layers``), and integer labels y (n,), which all trials share. It returns the mean loss (...) and a cache.
+Every backward returns the gradient for S; its grad_out (...) is usually 1. Below, Y are the one-hot labels.
 """
 
 import numpy as np
 
 
 def softmax_cross_entropy_forward(S, y):
-    """Return the mean of ``-log softmax(S)[y]`` over the n images.
-
-    S (..., n, K) scores; y (n,) integer labels, shared by all trials. Returns loss (...), in nats, and the cache.
-    The logarithm is taken of the sum of the exponentials, not of a probability that may have become 0.
-    """
+    """Return the mean over the n images of ``-log softmax(S)[y]``, in nats, and the cache. Never log(0)."""
     largest = np.maximum.reduce(np.ascontiguousarray(S.swapaxes(-1, -2)), axis=-2)  # 4 times faster than over axis -1
     shifted = S - largest[..., None]
     P = np.exp(shifted)
     total = P @ np.ones((S.shape[-1], 1), S.dtype)
     losses = np.log(total[..., 0]) - shifted[..., np.arange(len(y)), y]
-    loss = np.add.reduce(losses, axis=-1) / len(y)
     P /= total
-    return loss, (P, y)
+    return np.add.reduce(losses, axis=-1) / len(y), (P, y)
 
 
 def softmax_cross_entropy_backward(grad_out, cache):
-    """Return the gradient for S: ``grad_out * (P - Y) / n`` with Y the one-hot labels; grad_out (...), often 1."""
+    """Return ``grad_out * (P - Y) / n``, where P are the probabilities."""
     P, y = cache
     grad_S = P.copy()
     grad_S[..., np.arange(len(y)), y] -= 1
@@ -32,18 +29,15 @@ def softmax_cross_entropy_backward(grad_out, cache):
 
 
 def sigmoid_cross_entropy_forward(S, y):
-    """Return the mean over images and classes of the binary cross-entropies of ``sigmoid(S)`` and the cache.
-
-    ``max(s, 0) - s Y + log(1 + exp(-|s|))`` with Y the one-hot labels, which overflows for no s. Arguments and result
-    as for softmax_cross_entropy_forward.
-    """
+    """Return the mean over images and classes of the binary cross-entropy of ``sigmoid(S)``, in nats, and the cache."""
+    # max(s, 0) - s Y + log(1 + exp(-|s|)) does not overflow for any s
     binary = np.maximum(S, 0) + np.log1p(np.exp(-np.abs(S)))
     binary[..., np.arange(len(y)), y] -= S[..., np.arange(len(y)), y]
     return np.mean(binary, axis=(-2, -1)), (S, y)
 
 
 def sigmoid_cross_entropy_backward(grad_out, cache):
-    """Return the gradient for S: ``grad_out * (sigmoid(S) - Y) / (n K)``; grad_out (...)."""
+    """Return ``grad_out * (sigmoid(S) - Y) / (n K)``."""
     S, y = cache
     grad_S = 0.5 * (1 + np.tanh(0.5 * S))  # the sigmoid, without overflow
     grad_S[..., np.arange(len(y)), y] -= 1
@@ -52,10 +46,7 @@ def sigmoid_cross_entropy_backward(grad_out, cache):
 
 
 def hinge_forward(S, y):
-    """Return the mean over images of ``sum over wrong classes j of max(0, s_j - s_y + 1)`` and the cache.
-
-    The multi-class support vector loss. Arguments and result as for softmax_cross_entropy_forward.
-    """
+    """Return the multi-class support vector loss, mean of ``sum over wrong classes j of max(0, s_j - s_y + 1)``."""
     rows = np.arange(len(y))
     margins = np.maximum(S - S[..., rows, y][..., None] + 1, 0)
     margins[..., rows, y] = 0
@@ -63,7 +54,7 @@ def hinge_forward(S, y):
 
 
 def hinge_backward(grad_out, cache):
-    """Return the gradient for S: 1 / n for each violated margin, minus their number at the true class."""
+    """Return grad_out / n for each violated margin, and at the true class minus their sum."""
     margins, y = cache
     grad_S = (margins > 0).astype(margins.dtype)
     grad_S[..., np.arange(len(y)), y] = -np.add.reduce(grad_S, axis=-1)
@@ -82,11 +73,6 @@ LOSSES = {
 def l2_penalty(weights, l2):
     """Return ``l2 * sum of squares`` over a list of weight matrices W (..., d_in, d_out); l2 scalar or (T,).
 
-    NumPy's order of summation depends on how an array is laid out in memory, so the order is fixed here.
+    The order of summation is fixed, because NumPy's own depends on how an array lies in memory.
     """
     return np.float64(l2) * sum(np.add.reduce(np.multiply(W, W, order="C"), axis=(-1, -2)) for W in weights)
-
-
-def l2_gradient(W, l2):
-    """Return the gradient of the penalty for one W (..., d_in, d_out): ``2 * l2 * W``; l2 scalar or (T,)."""
-    return W * (2 * np.asarray(l2, W.dtype))[..., None, None]

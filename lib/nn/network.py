@@ -5,42 +5,30 @@ from itertools import pairwise
 
 import numpy as np
 
-from lib.nn.layers import (
-    affine_backward,
-    affine_forward,
-    batch_norm_apply,
-    batch_norm_backward,
-    batch_norm_forward,
-    dropout_backward,
-    dropout_forward,
-    relu_backward,
-    relu_forward,
-)
+from lib.nn import layers as ops
 
-#: standard deviation of the initial weights of a layer, from its number of inputs
+#: standard deviation of a layer's initial weights, given its number of inputs
 INITIALISERS = {
     "he": lambda fan_in: np.sqrt(2 / fan_in),  # He et al. 2015, for ReLU
-    "xavier": lambda fan_in: np.sqrt(1 / fan_in),  # Glorot & Bengio 2010, in the course's form with fan_in only
+    "xavier": lambda fan_in: np.sqrt(1 / fan_in),  # Glorot & Bengio 2010, in the course's form, with fan_in only
 }
 
 
 class Network:
     """k affine layers with ReLU between them, with or without batch normalisation.
 
-    ``layers``: one dict for each layer with W (..., d_in, d_out) and b (..., d_out); hidden layers with batch
+    ``layers``: a dict for each layer with W (..., d_in, d_out) and b (..., d_out); hidden layers with batch
     normalisation also have gamma and beta (..., d_out). A leading axis of T in every array makes it T networks.
-
-    ``averages``: one dict for each hidden layer with the running "mean" and "var" (..., d_out) of batch normalisation;
+    ``averages``: a dict for each hidden layer with the running "mean" and "var" (..., d_out) of batch normalisation;
     empty before the first update.
 
     eps: added to the variance in batch normalisation. decay: weight of the old value in a running average. from_zero:
     the running averages start at 0 instead of the first minibatch's statistics. after_relu: batch normalisation comes
-    after the ReLU instead of before. drop_rate: probability that dropout sets a hidden unit to 0 in training.
+    after the ReLU instead of before it. drop_rate: probability that dropout sets a hidden unit to 0 during training.
     """
 
     def __init__(self, layers, *, eps=1e-8, decay=0.9, from_zero=False, after_relu=False, drop_rate=0.0):
-        self.layers = layers
-        self.averages = [{} for _ in layers[:-1]]
+        self.layers, self.averages = layers, [{} for _ in layers[:-1]]
         self.eps, self.decay, self.from_zero = eps, decay, from_zero
         self.after_relu, self.drop_rate = after_relu, drop_rate
 
@@ -50,73 +38,70 @@ class Network:
         return [layer["W"] for layer in self.layers]
 
     def forward(self, X, *, training, rng=None):
-        """Return the scores (..., n, K) of X (n, d) and the cache for ``backward``. No state changes.
+        """Return the scores (..., n, K) of X (n, d) and the cache for ``backward``, without changing any state.
 
-        In training, batch normalisation uses the statistics of X, and dropout draws its masks from rng. Otherwise batch
-        normalisation uses the running averages, and there is no dropout. Raises ValueError for a network with dropout
-        that is trained without an rng.
+        In training, batch normalisation uses the statistics of X, and rng draws the masks of dropout. Otherwise batch
+        normalisation uses the running averages, and there is no dropout. Raises ValueError for an X of the wrong width,
+        and for training a network with dropout without an rng.
         """
+        first = self.layers[0]
+        if X.shape[-1] != first["W"].shape[-2]:
+            raise ValueError(f"the network takes rows of {first['W'].shape[-2]} numbers, got X of shape {X.shape}")
         if training and self.drop_rate and rng is None:
             raise ValueError("a network with dropout needs rng, a numpy Generator, to be trained")
-        S, cache = affine_forward(X, self.layers[0]["W"], self.layers[0]["b"])
+        S, cache = ops.affine_forward(X, first["W"], first["b"])
         S, caches = self.forward_hidden(S, "batch" if training else "average", rng if training else None)
         return S, [cache, *caches]
 
     def forward_hidden(self, S, statistics, rng=None):
-        """Return the scores (..., n, K) and the caches, starting from the first affine layer's output S (..., n, d_1).
+        """Return the scores (..., n, K) and the caches, given the first affine layer's output S (..., n, d_1).
 
-        statistics: "batch" normalises with the mean and variance of S itself, "average" with the running averages.
-        rng: draws the masks of dropout; without it there is no dropout.
+        statistics: "batch" normalises with those of S itself, "average" with the running averages. rng: for dropout.
         """
         caches = []
         for layer, averages, following in zip(self.layers, self.averages, self.layers[1:], strict=False):
             H, cache = self._hidden_forward(S, layer, averages, statistics, rng)
-            S, cache["affine"] = affine_forward(H, following["W"], following["b"])
+            S, cache["affine"] = ops.affine_forward(H, following["W"], following["b"])
             caches.append(cache)
         return S, caches
 
-    def backward(self, grad_scores, cache):
-        """Return the gradients of all parameters, in the shape of ``layers``, from grad_scores (..., n, K)."""
-        first, *caches = cache
-        grads = [{} for _ in self.layers]
-        grad = grad_scores
-        for index in range(len(caches), 0, -1):
-            grad, grads[index]["W"], grads[index]["b"] = affine_backward(grad, caches[index - 1]["affine"])
-            grad, scale = self._hidden_backward(grad, caches[index - 1])
-            grads[index - 1].update(scale)
-        _, grads[0]["W"], grads[0]["b"] = affine_backward(grad, first, needs_input=False)
-        return grads
-
     def _hidden_forward(self, S, layer, averages, statistics, rng):
-        """Return what follows the affine part of a hidden layer, and its cache: batch norm and ReLU, then dropout."""
-        cache = {}
+        """Return what a hidden layer makes of its affine output S (batch norm and ReLU, then dropout), and a cache."""
+        cache, eps = {}, self.eps
         if self.after_relu:
-            S, cache["relu"] = relu_forward(S)
+            S, cache["relu"] = ops.relu_forward(S)
         if "gamma" in layer and statistics == "batch":
-            S, cache["batch_norm"], cache["statistics"] = batch_norm_forward(S, layer["gamma"], layer["beta"], self.eps)
+            S, cache["norm"], cache["statistics"] = ops.batch_norm_forward(S, layer["gamma"], layer["beta"], eps)
         elif "gamma" in layer:
-            S = batch_norm_apply(S, layer["gamma"], layer["beta"], averages["mean"], averages["var"], self.eps)
+            S = ops.batch_norm_apply(S, layer["gamma"], layer["beta"], averages["mean"], averages["var"], eps)
         if not self.after_relu:
-            S, cache["relu"] = relu_forward(S)
+            S, cache["relu"] = ops.relu_forward(S)
         if self.drop_rate and rng is not None:
-            S, cache["dropout"] = dropout_forward(S, self.drop_rate, rng)
+            S, cache["dropout"] = ops.dropout_forward(S, self.drop_rate, rng)
         return S, cache
 
-    def _hidden_backward(self, grad, cache):
-        """Return the gradient at the affine output of a hidden layer, and a dict of those of gamma and beta."""
-        scale = {}
-        if "dropout" in cache:
-            grad = dropout_backward(grad, cache["dropout"])
-        if not self.after_relu:
-            grad = relu_backward(grad, cache["relu"])
-        if "batch_norm" in cache:
-            grad, scale["gamma"], scale["beta"] = batch_norm_backward(grad, cache["batch_norm"])
-        if self.after_relu:
-            grad = relu_backward(grad, cache["relu"])
-        return grad, scale
+    def backward(self, grad_scores, cache):
+        """Return the gradients of all parameters, in the shape of ``layers``, given grad_scores (..., n, K)."""
+        first, *caches = cache
+        grads, grad = [{} for _ in self.layers], grad_scores
+        for index in range(len(caches), 0, -1):
+            hidden = caches[index - 1]
+            grad, grads[index]["W"], grads[index]["b"] = ops.affine_backward(grad, hidden["affine"])
+            if "dropout" in hidden:
+                grad = ops.dropout_backward(grad, hidden["dropout"])
+            if not self.after_relu:
+                grad = ops.relu_backward(grad, hidden["relu"])
+            if "norm" in hidden:
+                grad, grads[index - 1]["gamma"], grads[index - 1]["beta"] = ops.batch_norm_backward(
+                    grad, hidden["norm"]
+                )
+            if self.after_relu:
+                grad = ops.relu_backward(grad, hidden["relu"])
+        _, grads[0]["W"], grads[0]["b"] = ops.affine_backward(grad, first, needs_input=False)
+        return grads
 
     def update_averages(self, cache):
-        """Move the running averages towards the minibatch whose training forward gave the cache."""
+        """Move the running averages towards the statistics of the minibatch whose training forward gave the cache."""
         for averages, hidden in zip(self.averages, cache[1:], strict=True):
             if "statistics" not in hidden:  # a layer without batch normalisation
                 continue
@@ -127,23 +112,19 @@ class Network:
 
     def state(self):
         """Return a copy of everything that predictions depend on: {"layers", "averages"}, lists of dicts of arrays."""
-        return {"layers": _copies(self.layers), "averages": _copies(self.averages)}
+        return copy.deepcopy({"layers": self.layers, "averages": self.averages})
 
     def load_state(self, state):
         """Replace parameters and running averages by copies of those in a ``state``."""
-        self.layers, self.averages = _copies(state["layers"]), _copies(state["averages"])
-
-
-def _copies(parts):
-    return [{name: array.copy("K") for name, array in part.items()} for part in parts]
+        self.layers, self.averages = copy.deepcopy((state["layers"], state["averages"]))
 
 
 def create(widths, init, rng, *, bias_std=0.0, batch_norm=False, dtype=np.float32, **settings):
     """Return a new network: weights drawn, biases 0 or drawn with standard deviation bias_std, gamma 1, beta 0.
 
     widths: units of every layer, inputs and outputs included, e.g. (3072, 50, 50, 10). init: "he", "xavier", or one
-    standard deviation for all layers. rng: numpy Generator; the weights are drawn in float64, so both dtypes start
-    at the same point. settings: those of ``Network``. Raises ValueError for an unknown init.
+    standard deviation for all layers. rng: a numpy Generator, which draws in float64 for either dtype. settings: those
+    of ``Network``. Raises ValueError for an unknown init.
     """
     if isinstance(init, str) and init not in INITIALISERS:
         raise ValueError(f"init must be one of {', '.join(INITIALISERS)} or a standard deviation, got {init!r}")
@@ -160,16 +141,14 @@ def create(widths, init, rng, *, bias_std=0.0, batch_norm=False, dtype=np.float3
 
 
 def stack(networks):
-    """Return one network of T trials from T untrained networks of the same widths and settings.
+    """Return one network of T trials, made of T untrained networks of the same widths and settings.
 
     In memory the first weights, (T, d_in, d_out), lie as (d_in, T, d_out), as ``products.shared_product`` reads them.
     """
-    together = copy.copy(networks[0])
-    together.layers = [
-        {name: np.stack([layer[name] for layer in same]) for name in same[0]}
-        for same in zip(*(network.layers for network in networks), strict=True)
-    ]
+    together = copy.deepcopy(networks[0])
+    for index, layer in enumerate(together.layers):
+        for name in layer:
+            layer[name] = np.stack([network.layers[index][name] for network in networks])
     first = together.layers[0]
     first["W"] = first["W"].swapaxes(0, 1).copy().swapaxes(0, 1)
-    together.averages = [{} for _ in together.layers[:-1]]
     return together

@@ -1,23 +1,20 @@
 """From the settings of several runs to their results: runs that share the minibatches are trained in one pass.
 
-``settings`` here is any object with the attributes of the workbook's ``Experiment``, which documents and validates
-them; ``odd`` holds its ``Oddities``, what only single student reports did.
+``settings`` is any object with the attributes of the workbook's ``Experiment``, which documents and validates them;
+its ``odd`` holds what only single student reports did.
 """
 
 import numpy as np
 
 from lib.nn.network import create, stack
 from lib.nn.optimizers import OPTIMIZERS
-from lib.nn.schedules import constant, exponential, linear, triangular
+from lib.nn.schedules import exponential, linear, triangular
 from lib.nn.splits import split
 from lib.nn.training import Logger, batches, evaluate, fit
 
 
 def rates(settings, eta_max=None):
-    """Return the learning rate of every update of a run, or of one stage of it: (updates,) float64.
-
-    eta_max: the highest rate, where it is not that of the settings.
-    """
+    """Return the learning rates of a run, (updates,) float64; a stage of it may have an eta_max of its own."""
     eta_max = eta_max or settings.eta_max
     t, options = np.arange(settings.updates or 2 * settings.n_s * settings.cycles), dict(settings.schedule_options)
     if settings.schedule == "cyclical":
@@ -26,34 +23,25 @@ def rates(settings, eta_max=None):
         return exponential(t, eta_max, **options)
     if settings.schedule == "linear":
         return linear(t, eta_max, len(t))
-    return constant(t, eta_max)
+    return np.full(len(t), float(eta_max))
 
 
 def initial_network(settings, inputs=3072, classes=10):
-    """Return the network of a run before its training, without a trial axis."""
-    return create(
-        (inputs, *settings.hidden, classes),
-        settings.init,
-        np.random.default_rng(settings.seed),
-        bias_std=settings.bias_std,
-        batch_norm=settings.batch_norm,
-        eps=settings.bn_eps,
-        decay=settings.bn_decay,
-        after_relu=settings.bn_after_relu,
-        from_zero=settings.odd.bn_from_zero,
-        drop_rate=settings.drop_rate,
-    )
+    """Return the untrained network of a run, without a trial axis."""
+    options = {"eps": settings.bn_eps, "decay": settings.bn_decay, "from_zero": settings.odd.bn_from_zero}
+    options |= {"after_relu": settings.bn_after_relu, "drop_rate": settings.drop_rate}
+    options |= {"bias_std": settings.bias_std, "batch_norm": settings.batch_norm}
+    return create((inputs, *settings.hidden, classes), settings.init, np.random.default_rng(settings.seed), **options)
 
 
 def train(trials, dataset, progress=None):
-    """Train runs that differ in their trial fields only; return one record for each, plain numbers and lists.
+    """Train runs that differ only in what trials may differ in, and return a record for each, plain numbers and lists.
 
     trials: settings. dataset: a data.Dataset. progress: see training.Logger.
 
     A record is {"diverged": bool, "curves": {"update", "eta", "train_loss", ... (L,)}, "scores": {"train_loss",
-    "train_cost", "train_accuracy", "validation_...", and where asked "test_..."}}, and where asked "weights", the
-    first layer's as a list of rows. Losses are in nats, accuracies are fractions. The final training scores are taken
-    on all training images.
+    "train_cost", "train_accuracy", "validation_...", "test_..." if asked for}}, and if asked for "weights", the first
+    layer's as a list of rows. Losses are in nats, accuracies are fractions, training scores are over all its images.
     """
     common = trials[0]
     split_rng, order_rng, noise_rng = map(np.random.default_rng, np.random.SeedSequence(common.order_seed).spawn(3))
@@ -61,28 +49,17 @@ def train(trials, dataset, progress=None):
     network = stack([initial_network(settings) for settings in trials])
     order = batches(len(parts.train), common.batch_size, order_rng if common.shuffle else None, common.odd.skip)
     scoring = {"loss": common.loss, "statistics": common.odd.bn_statistics}
-    sample = parts.train.take(min(common.sample, len(parts.train)))
-    logger = Logger(
-        sample, parts.validation, common.log_every, keep_best=common.keep_best, progress=progress, **scoring
-    )
+    options = {"keep_best": common.keep_best, "progress": progress, **scoring}
+    logger = Logger(parts.train.take(common.sample), parts.validation, common.log_every, **options)
+    options = {"loss": common.loss, "recipe": common.augment, "rng": noise_rng, "logger": logger, "order": order}
+    options["frozen"] = ("b",) if common.odd.frozen_biases else ()
     for stage in range(max(1, len(common.odd.stages))):
         etas, l2 = zip(*(_stage(settings, stage) for settings in trials), strict=True)
-        l2 = np.array(l2)
-        fit(
-            network,
-            OPTIMIZERS[common.optimizer](**dict(common.optimizer_options)),
-            parts.train,
-            etas=np.stack(etas, axis=-1),
-            l2=l2,
-            order=order,
-            loss=common.loss,
-            recipe=common.augment,
-            rng=noise_rng,
-            frozen=("b",) if common.odd.frozen_biases else (),
-            logger=logger,
-        )
+        etas, l2 = np.stack(etas, axis=-1), np.array(l2)
+        optimizer = OPTIMIZERS[common.optimizer](**dict(common.optimizer_options))
+        fit(network, optimizer, parts.train, etas=etas, l2=l2, **options)
         if common.keep_best:
-            logger.load_best(network)
+            network.load_state(logger.best[1])
     with np.errstate(all="ignore"):  # a diverged trial may overflow
         names = ("train", "validation", "test") if common.test else ("train", "validation")
         final = {name: evaluate(network, getattr(parts, name), l2, **scoring) for name in names}
@@ -97,14 +74,10 @@ def _stage(settings, stage):
 
 def _record(settings, trial, curves, final, network):
     """Return one trial's part of a pass, as plain lists and numbers."""
-    curves = {
-        name: list(values) if name == "update" else [float(value[trial]) for value in values]
-        for name, values in curves.items()
-    }
+    values = {name: [float(value[trial]) for value in curve] for name, curve in curves.items() if name != "update"}
+    curves = {"update": curves["update"]} | values
     scores = {f"{part}_{name}": float(value[trial]) for part, each in final.items() for name, value in each.items()}
     limit = curves["train_cost"][0] * (settings.odd.diverged_factor or np.inf)
     diverged = not all(cost <= limit and np.isfinite(cost) for cost in curves["train_cost"])
-    record = {"diverged": diverged, "curves": curves, "scores": scores}
-    if settings.keep_weights:
-        record["weights"] = network.layers[0]["W"][trial].tolist()
-    return record
+    weights = {"weights": network.layers[0]["W"][trial].tolist()} if settings.keep_weights else {}
+    return {"diverged": diverged, "curves": curves, "scores": scores} | weights

@@ -1,10 +1,9 @@
 """Matrix products for T networks at once. The layers need only two functions from here, and only for speed.
 
 A minibatch X (n, d) is the same for all T networks ("trials"), so the T products ``X @ W[t]`` can be computed as one
-product of X with all weights side by side. X is then read from memory once instead of T times, which takes about a
-quarter off the time. But a trial must not depend on its neighbours, not even in its last bit: otherwise a result would
-change with whatever happened to be trained beside it. ``shared_product`` therefore checks whether this machine's BLAS
-gives equal bits both ways, and multiplies one trial at a time where it does not.
+product of X with all weights side by side. X is then read from memory once instead of T times, which saves about a
+quarter of the time. But no bit of a trial may depend on what else happens to be trained in the same pass, so
+``shared_product`` checks whether this machine's BLAS gives the same bits both ways, and else multiplies one by one.
 """
 
 from functools import cache
@@ -13,11 +12,7 @@ import numpy as np
 
 
 def sum_rows(X):
-    """Return the sum over the n rows of X (..., n, d) as (..., 1, d).
-
-    It is computed as a product with a row of ones, which is four to nine times faster than np.sum for arrays of the
-    size used here.
-    """
+    """Return the sum over the n rows of X (..., n, d) as (..., 1, d), four to nine times faster than np.sum here."""
     return _ones(X.shape[-2], X.dtype) @ X
 
 
@@ -27,10 +22,9 @@ def _ones(n, dtype):
 
 
 def shared_product(A, B):
-    """Return ``A @ B[t]`` for all trials t.
+    """Return ``A @ B[t]`` for all trials t, where the trials share A (m, k) but not B (T, k, d).
 
-    A (m, k) is shared by the trials, B (T, k, d) is not. Returns (T, m, d); in memory it is (m, T, d), the order in
-    which one wide product writes it.
+    Returns (T, m, d). In memory it lies as (m, T, d), the order in which one wide product writes it.
     """
     T, k, d = B.shape
     out = np.empty((len(A), T, d), B.dtype)
@@ -45,13 +39,9 @@ def shared_product(A, B):
 def _same_bits(A_shape, by_rows, B_shape, dtype):
     """Return whether one wide product gives the bits of T narrow ones, for arrays of these shapes.
 
-    The order in which a BLAS adds up depends on the shapes and the processor, not on the values, so one trial with
-    random numbers settles it for the rest of the process.
+    A BLAS chooses its order of summation by shapes and processor, not by values, so one test with random numbers does.
     """
     rng, (T, k, d) = np.random.default_rng(0), B_shape
-    if by_rows:
-        A = rng.standard_normal(A_shape, dtype)
-    else:
-        A = rng.standard_normal(A_shape[::-1], dtype).T
+    A = rng.standard_normal(A_shape, dtype) if by_rows else rng.standard_normal(A_shape[::-1], dtype).T
     B = rng.standard_normal((k, T, d), dtype)
     return np.array_equal(A @ B.reshape(k, T * d), np.concatenate(A @ B.swapaxes(0, 1), axis=-1))

@@ -1,7 +1,7 @@
-"""Training, validation and test images, normalised one minibatch at a time when they are wanted."""
+"""Training, validation and test images, normalised one minibatch at a time as they are needed."""
 
-import functools
-from dataclasses import dataclass
+from collections import namedtuple
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -9,43 +9,39 @@ SPLITS = ("B1B2", "45k5k_tail", "45k5k_random", "49k1k", "49k1k_file2", "50k")
 NORMALISATIONS = ("zscore_train", "zscore_each", "zscore_perfile", "center_train", "center_scalar", "raw")
 CHUNK = 256  # rows handled at once: 256 · 255² < 2²⁴, so float32 sums of squared pixels are exact
 
+Split = namedtuple("Split", ("train", "validation", "test"))  # the three sets of a run, each ``Images``
+
 
 class Images:
-    """Some rows of a data set, normalised when they are asked for: ``(pixels[rows] - shift) * scale``.
+    """Some rows of a data set, normalised when a minibatch is taken: ``(pixels[rows] - shift) * scale``.
 
     rows (n,) int64 are rows of the data set, labels (n,) int64 their classes. shift and scale are in pixel units
-    (0 to 255): scalars, (3072,), or (6, 3072) where each file has its own. An object keeps a buffer, so threads must
-    not share one.
+    (0 to 255): scalars, (3072,), or (6, 3072) if each file has its own. Threads must not share an object (its buffer).
     """
 
     def __init__(self, dataset, rows, shift, scale):
         self.dataset, self.rows, self.shift, self.scale = dataset, rows, shift, scale
-        self.labels = dataset.labels[rows].astype(np.int64)
-        self._pixels = np.asarray(dataset.pixels)  # slicing a plain array costs less than a memmap
-        self._constants = {}
+        self.labels, self._constants = dataset.labels[rows].astype(np.int64), {}
+        self._pixels = np.asarray(dataset.pixels)  # slicing a plain array costs less than slicing a memmap
+        self._buffer = np.empty((CHUNK, self._pixels.shape[1]), self._pixels.dtype)
 
     def __len__(self):
         return len(self.rows)
 
-    @functools.cached_property
-    def _buffer(self):
-        return np.empty((CHUNK, self._pixels.shape[1]), np.uint8)
-
     def _gather(self, rows, out=None):
         if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and np.all(np.diff(rows) == 1):
-            return self._pixels[rows[0] : rows[-1] + 1]  # they lie side by side: no copy
-        # Rows are valid; "clip" is the mode that writes into out without a copy.
-        return np.take(self._pixels, rows, axis=0, out=out, mode="clip")
+            return self._pixels[rows[0] : rows[-1] + 1]  # neighbours in memory: no copy
+        return np.take(self._pixels, rows, axis=0, out=out, mode="clip")  # "raise" would copy; all rows are valid
 
     def raw(self, indices):
         """Return the pixels (n, 3072) uint8 at indices (slice, integer or integers), for pictures."""
         return self._gather(np.atleast_1d(self.rows[indices]))
 
     def batch(self, indices, out=None, dtype=np.float32):
-        """Return the normalised images at indices (slice or integers), (n, 3072), in out if given.
+        """Return the normalised images at indices (slice or integers), (n, 3072), in out if it is given.
 
-        The arithmetic is done in dtype, or that of out. A row has the same bits in every batch. Raises
-        IndexError for indices outside the set and ValueError for an out of another shape.
+        The arithmetic is done in dtype, or in that of out, and a row has the same bits in every batch. Raises
+        IndexError for indices outside the set and ValueError for an out of the wrong shape.
         """
         rows = np.atleast_1d(self.rows[indices])
         shape = len(rows), self._pixels.shape[1]
@@ -65,57 +61,34 @@ class Images:
         return out
 
     def take(self, n):
-        """Return the first `n` images (all where there are fewer), normalised as these."""
+        """Return the first n images, or all if there are fewer, normalised like these."""
         return Images(self.dataset, self.rows[:n], self.shift, self.scale)
 
 
-class Arrays:
-    """Images of one's own, held in memory: the same interface as ``Images`` over X (n, d) and labels y (n,).
-
-    X is used as it is, so normalise it first. Raises ValueError unless X and y have as many rows.
-    """
+class Arrays(Images):
+    """Images of your own: X (n, d), used as it is, so normalise it first, and integer labels y (n,), from 0."""
 
     def __init__(self, X, y):
-        self.X, self.labels = np.asarray(X), np.asarray(y)
-        if self.X.ndim != 2 or self.labels.shape != self.X.shape[:1]:
-            raise ValueError(f"X must be (n, d) and y (n,), got {self.X.shape} and {self.labels.shape}")
-
-    def __len__(self):
-        return len(self.X)
-
-    def batch(self, indices, out=None, dtype=np.float32):
-        """Return the rows at indices (slice or integers), (n, d), in a new array."""
-        return self.X[indices].astype(dtype)
-
-    def take(self, n):
-        """Return the first n images, all where there are fewer."""
-        return Arrays(self.X[:n], self.labels[:n])
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """The three sets of an experiment, all normalised with the statistics that split was told to use."""
-
-    train: Images
-    validation: Images
-    test: Images
+        X, y = np.asarray(X), np.asarray(y)
+        if X.ndim != 2 or y.shape != X.shape[:1] or y.dtype.kind not in "iu" or (y < 0).any():
+            raise ValueError(f"X must be (n, d) and y (n,) integers from 0, got {X.shape} and {y.shape} {y.dtype}")
+        super().__init__(SimpleNamespace(pixels=X, labels=y), np.arange(len(X)), 0.0, 1.0)
 
 
 def split(dataset, name="45k5k_tail", normalisation="zscore_train", n_train=None, rng=None, n_validation=None):
-    """Divide a data set into training, validation and test images, and settle how they are normalised.
+    """Divide a data set into training, validation and test images, and determine how they are normalised.
 
     Splits. ``B1B2``: the first file trains, the second validates. ``45k5k_tail``, ``49k1k``: the last 5 000 or 1 000
-    training images validate. ``45k5k_random``: 5 000 images drawn from rng, a numpy Generator, validate.
+    training images validate. ``45k5k_random``: 5 000 images drawn by rng, a numpy Generator, validate.
     ``49k1k_file2``: the last 1 000 of file 2 validate, and the training files come in the order 1, 3, 4, 5, 2 (report
     001). ``50k``: all images train, and the last 5 000 of them also validate. The test file is always the test set.
     n_train keeps the first n training images and max(n // 2, 100) test images; n_validation keeps the first n
-    validation images, by default max(n_train // 4, 100) where n_train is given.
+    validation images. If only n_train is given, n_validation is max(n_train // 4, 100).
 
     Normalisations of pixels in 0 to 1. ``zscore_train``: minus the mean, over the standard deviation (ddof 0) of each
-    dimension over the training images kept. ``zscore_each``: the same, but each of the three sets with its own mean
-    and deviation. ``zscore_perfile``: every file with its own, ddof 1 (report 000). ``center_train``: minus the mean of
-    each dimension. ``center_scalar``: minus one mean of all. ``raw``: neither. A dimension that never varies is centred
-    and divided by 1.
+    dimension over the training images kept. ``zscore_each``: the same, but each set with its own mean and deviation.
+    ``zscore_perfile``: each file with its own, ddof 1 (report 000). ``center_train``: minus the mean of each dimension.
+    ``center_scalar``: minus one mean of all. ``raw``: unchanged. A dimension that never varies is divided by 1.
 
     dataset: a data.Dataset, or anything with its ``pixels``, ``labels`` and ``per_file``. Raises ValueError for an
     unknown name or an impossible n_train.
@@ -167,7 +140,7 @@ def _statistics(dataset, train, normalisation):
 
 
 def _mean_and_deviation(dataset, rows, ddof):
-    """Return mean and standard deviation of each dimension, (3072,) float64, from sums that are exact."""
+    """Return the mean and the standard deviation of each dimension, (3072,) float64, from exact sums."""
     images, n, sums, squares = Images(dataset, rows, 0.0, 1.0), len(rows), 0.0, 0.0
     for start in range(0, n, CHUNK):
         x = images.batch(slice(start, start + CHUNK))

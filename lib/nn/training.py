@@ -1,11 +1,11 @@
-"""Training on minibatches, of one network or of T at once: the loop, what it logs, evaluation."""
+"""Training on minibatches, of one network or of T at once: the loop, its log, evaluation."""
 
 import numpy as np
 
 from lib.nn.augmentation import augment
 from lib.nn.layers import affine_forward
 from lib.nn.losses import LOSSES, l2_penalty
-from lib.nn.optimizers import pairs, per_trial
+from lib.nn.optimizers import per_trial
 
 CHUNK = 500  # images evaluated at a time, few enough to stay in the processor's cache
 
@@ -13,9 +13,8 @@ CHUNK = 500  # images evaluated at a time, few enough to stay in the processor's
 def batches(n, batch_size, rng=None, skip=0):
     """Yield the indices (batch_size,) of one minibatch after another, without end.
 
-    The n images are reshuffled in every epoch by rng, a numpy Generator; without one they come in their order. The
-    first ``skip`` images of an epoch and an incomplete minibatch at its end are left out. Raises ValueError where an
-    epoch has less than one minibatch.
+    rng, a numpy Generator, reshuffles the n images in every epoch; without it they keep their order. An epoch leaves
+    out its first ``skip`` images and an incomplete minibatch at its end. Raises ValueError if nothing else is left.
     """
     if n - skip < batch_size:
         raise ValueError(f"batch_size must be at most the {n - skip} training images of an epoch, got {batch_size}")
@@ -26,10 +25,9 @@ def batches(n, batch_size, rng=None, skip=0):
 
 
 def gradients(network, X, y, *, loss="softmax", rng=None):
-    """Return the gradients of the loss on one minibatch, and the cache of its forward pass.
+    """Return the gradients of the loss on one minibatch, in the shape of ``network.layers``, and the forward's cache.
 
-    X (n, d); y (n,); rng draws the masks of dropout. The gradients have the shape of ``network.layers``; the optimizer
-    adds those of the penalty.
+    X (n, d); y (n,); rng draws the masks of dropout. The penalty is not included: the optimizer adds its gradient.
     """
     loss_forward, loss_backward = LOSSES[loss]
     scores, cache = network.forward(X, training=True, rng=rng)
@@ -38,13 +36,12 @@ def gradients(network, X, y, *, loss="softmax", rng=None):
 
 
 def fit(network, optimizer, train, *, etas, l2, order, loss="softmax", recipe=(), rng=None, frozen=(), logger=None):
-    """Train ``network`` in place, one update for each learning rate in ``etas``.
+    """Train ``network`` in place, with one update for each learning rate in ``etas``.
 
     train: splits.Images or splits.Arrays. etas (updates,) or (updates, T); l2 scalar or (T,). order: minibatches as
-    from ``batches``, the same for all trials. recipe: see augmentation.augment; rng draws augmentation and dropout.
-    frozen: names of parameters that stay as they are, such as ("b",). logger: a ``Logger``, which looks at the network
-    as often as it wants to. A trial that diverges to NaN stays alone: the others are untouched, and NumPy does not
-    warn.
+    from ``batches``, the same for all trials. recipe: see augmentation.augment. rng: draws augmentation and dropout.
+    frozen: names of parameters that are not updated, such as ("b",). logger: a ``Logger``, called after every update.
+    A trial that diverges to NaN does not affect the others, and NumPy's warnings are silenced.
     """
     X, dtype = None, network.weights[0].dtype
     with np.errstate(all="ignore"):
@@ -65,10 +62,10 @@ def fit(network, optimizer, train, *, etas, l2, order, loss="softmax", recipe=()
 def evaluate(network, images, l2, *, loss="softmax", statistics="average"):
     """Return {"loss", "cost" (nats), "accuracy" (fraction)} over all images, each scalar or (T,), float64.
 
-    images: splits.Images or splits.Arrays. loss: a name in losses.LOSSES. statistics: what batch normalisation uses,
-    "average" for the running averages, "set" for the mean and variance of the very images that are evaluated.
+    images: splits.Images or splits.Arrays. statistics: what batch normalisation uses, "average" for the running
+    averages, "set" for the mean and variance of the very images that are evaluated.
     """
-    chunks = [slice(start, min(start + CHUNK, len(images))) for start in range(0, len(images), CHUNK)]
+    chunks = [slice(start, start + CHUNK) for start in range(0, len(images), CHUNK)]
     if statistics == "set":
         first = network.layers[0]
         parts = [affine_forward(images.batch(chunk), first["W"], first["b"])[0] for chunk in chunks]
@@ -88,50 +85,39 @@ def evaluate(network, images, l2, *, loss="softmax", statistics="average"):
 class Logger:
     """Evaluates a network while ``fit`` trains it, and keeps the curves.
 
-    train, validation: the images to evaluate on, training images usually only some. every: updates between two log
-    points; the networks before the first update and after the last are logged too. loss, statistics: see ``evaluate``;
-    before the first update there are no running averages yet, and the statistics are those of the set. keep_best: keep
-    each trial's state at the log point of its highest validation accuracy; ``load_best`` goes back to it. progress:
-    called at every log point with the number of updates since the one before.
+    train, validation: images to evaluate on. every: updates between log points; the untrained and the final network are
+    logged too. keep_best: keep each trial's state at its log point of highest validation accuracy, as ``best[1]``, for
+    ``Network.load_state``. progress: called at every log point with the number of updates since the last one. scoring:
+    loss and statistics, see ``evaluate``; the untrained network, without running averages, always uses "set".
 
-    After the training ``curves`` holds "update", "eta" and, for "train" and "validation", the "loss" (nats), "cost"
-    (nats) and "accuracy" (fraction), such as "train_loss": lists of one value or array (T,) for each log point.
+    ``curves`` holds lists with one entry for each log point: "update", "eta", and, each with the prefix "train_" and
+    "validation_", "loss" (nats), "cost" (nats) and "accuracy" (fraction), scalars or arrays (T,).
     """
 
-    def __init__(
-        self, train, validation, every, *, loss="softmax", statistics="average", keep_best=False, progress=None
-    ):
-        self.sets, self.every = {"train": train, "validation": validation}, every
-        self.loss, self.statistics, self.keep_best, self.progress = loss, statistics, keep_best, progress
-        self.curves = {"update": [], "eta": []}
-        self.done, self.best = 0, None
+    def __init__(self, train, validation, every, *, keep_best=False, progress=None, **scoring):
+        self.sets, self.every, self.keep_best, self.progress = (train, validation), every, keep_best, progress
+        self.scoring, self.curves, self.done, self.best = scoring, {"update": [], "eta": []}, 0, None
 
     def begin(self, network, l2, etas):
-        """Log the network before its first update; a training that goes on from an earlier one has been logged."""
+        """Log the network before its first update, unless this training continues one that was logged here."""
         self.done, self.best = (self.curves["update"] or [0])[-1], None
         if not self.curves["update"]:
-            self._log(network, l2, etas, 0, "set")
+            self._log(network, l2, etas, 0, **self.scoring | {"statistics": "set"})
 
     def after(self, update, network, l2, etas):
-        """Log the network after an update if it is time to."""
-        if update % self.every and update != len(etas):
-            return
-        self._log(network, l2, etas, update, self.statistics)
-        if self.keep_best:
-            self._keep_best(network.state(), self.curves["validation_accuracy"][-1])
-        if self.progress:
-            self.progress(self.curves["update"][-1] - self.curves["update"][-2])
+        """Log the network after an update, if it is time."""
+        if update % self.every == 0 or update == len(etas):
+            self._log(network, l2, etas, update, **self.scoring)
+            if self.keep_best:
+                self._keep_best(network.state(), self.curves["validation_accuracy"][-1])
+            if self.progress:
+                self.progress(self.curves["update"][-1] - self.curves["update"][-2])
 
-    def load_best(self, network):
-        """Take each trial of the network back to its best log point."""
-        network.load_state(self.best[1])
-
-    def _log(self, network, l2, etas, update, statistics):
+    def _log(self, network, l2, etas, update, **scoring):
         self.curves["update"].append(self.done + update)
         self.curves["eta"].append(etas[min(update, len(etas) - 1)])
-        for name, images in self.sets.items():
-            scores = evaluate(network, images, l2, loss=self.loss, statistics=statistics)
-            for quantity, value in scores.items():
+        for name, images in zip(("train", "validation"), self.sets, strict=True):
+            for quantity, value in evaluate(network, images, l2, **scoring).items():
                 self.curves.setdefault(f"{name}_{quantity}", []).append(value)
 
     def _keep_best(self, state, accuracy):
@@ -140,7 +126,7 @@ class Logger:
             self.best = accuracy, state
             return
         highest, kept = self.best
-        for name, parts in kept.items():
-            for old, new in pairs(parts, state[name]):
-                np.copyto(old, new, where=per_trial(accuracy > highest, old, dtype=bool))
+        for old, new in zip([*kept["layers"], *kept["averages"]], [*state["layers"], *state["averages"]], strict=True):
+            for name, array in old.items():
+                np.copyto(array, new[name], where=per_trial(accuracy > highest, array, dtype=bool))
         self.best = np.maximum(accuracy, highest), kept
