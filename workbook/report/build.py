@@ -15,7 +15,8 @@ def build(notebooks, output, code=False):
 
     Arguments:
         notebooks: paths of executed notebooks, in the report's order.
-        output: path of the results without suffix.
+        output: path of the results without suffix; ``<output>.yml`` may hold title, authors and links, else
+            they are those of ``reports/report.yml``.
         code: whether an appendix lists the notebooks' code.
 
     Returns:
@@ -27,6 +28,8 @@ def build(notebooks, output, code=False):
     """
     nb = merge(notebooks)
     config = Config({"ReportExporter": {"code": code, "strict": True}})
+    if Path(f"{output}.yml").exists():
+        config.ReportExporter.metadata_file = f"{output}.yml"
     made = {}
     for exporter in (ReportPDFExporter(config=config), ReportHTMLExporter(config=config)):
         resources = {"metadata": {"path": str(Path(notebooks[0]).parent), "name": Path(output).name}}
@@ -53,9 +56,10 @@ def merge(notebooks):
     """
     merged = nbformat.v4.new_notebook()
     for path in map(Path, notebooks):
-        start = nbformat.v4.new_markdown_cell(f'::: {{notebook="{path.stem}"}}\n:::')
-        number = 0
-        for cell in (start, *read(path).cells):
+        nb, number = read(path), 0
+        source = f' source="{nb.metadata.source}"' if "source" in nb.metadata else ""
+        start = nbformat.v4.new_markdown_cell(f'::: {{notebook="{path.stem}"{source}}}\n:::')
+        for cell in (start, *nb.cells):
             cell.metadata.update(notebook=path.stem, where=f"{path.name}, cell {number}")
             # papermill's own cell is not in the notebook that the reader will open
             number += "injected-parameters" not in cell.metadata.get("tags", [])

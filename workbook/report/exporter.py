@@ -36,6 +36,9 @@ PDF_STANDARDS = ["ua-1", "a-2a"]
 #: The last line of a paragraph right above a table, which JupyterLab shows as a table all the same
 ABOVE_TABLE = re.compile(r"^(?!\s*\|)(.*\S.*)\n(?=\s*\|.*\n\s*\|?[\s:|-]+\n)", re.M)
 
+#: A head without a text, which screen readers would announce
+EMPTY_HEAD = re.compile(r"<th(?:\s[^>]*)?>\s*</th>")
+
 
 class CheckNotebook(Preprocessor):
     """Refuse notebooks that failed or were not executed; even out Markdown."""
@@ -125,11 +128,10 @@ class ReportExporter(TemplateExporter):
         Raises:
             ReportError: an unreadable formula, a missing reference, a label used twice, a missing file.
         """
-        meta = Path(self.metadata_file).resolve()
         for name, data in resources.pop("outputs").items():  # popped: nbconvert would write them as files
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
-        for bibliography in meta.parent.glob("*.bib"):
+        for bibliography in (ROOT / "reports").glob("*.bib"):
             shutil.copy(bibliography, folder)
         near = Path(resources["metadata"].get("path") or ".").resolve()
         command = [pypandoc.get_pandoc_path(), f"--from={MARKDOWN}", f"--to={to}", "--standalone",
@@ -138,8 +140,7 @@ class ReportExporter(TemplateExporter):
                    f"--resource-path=.:{near}", *options]  # fmt: skip
         if not self.strict:
             command.append("--metadata=lax")
-        if meta.exists():
-            command.append(f"--metadata-file={meta}")
+        command.append(f"--metadata-file={Path(self.metadata_file).resolve()}")
         run = subprocess.run(command, cwd=folder, input=markdown.encode(), capture_output=True)
         said = run.stderr.decode().strip()
         if run.returncode:
@@ -203,7 +204,8 @@ class ReportHTMLExporter(ReportExporter):
             ReportError: pandoc refuses something.
         """
         markdown, resources = super().from_notebook_node(nb, resources, **kw)
-        options = ["--mathml", "--toc", "--toc-depth=2", "--number-sections",
+        options = ["--mathml", "--toc", "--toc-depth=2", "--number-sections", f"--template={FILES / 'report.html'}",
                    "--embed-resources", f"--css={FILES / 'report.css'}"]  # fmt: skip
         with TemporaryDirectory() as folder:
-            return self.pandoc(markdown, resources, "html5", Path(folder), *options), resources
+            page = self.pandoc(markdown, resources, "html5", Path(folder), *options)
+        return EMPTY_HEAD.sub("<td></td>", page), resources

@@ -3,12 +3,14 @@
 --   $$ ... \label{eq-x} $$     numbered equation
 --   # My title                 is @sec-my-title;  # Abstract  becomes the abstract
 --   @fig-x @tbl-x @eq-x @sec-x and [text](02-other.ipynb) become links
+--   [the curves](#fig-x)       reads well in JupyterLab: here "the curves (Figure 2)", and "Figure 2" if the
+--                              text only names the kind, as in [Figure](#fig-x) or [equation of the cost](#eq-x)
 --   ::: {#contents}            table of contents (PDF; in HTML it stands at the side)
 --   ::: {.notice}              stands on the title page and on every page, not here
 local typst = FORMAT == 'typst'
 local NAME = { fig = 'Figure', tbl = 'Table', eq = 'Equation', sec = 'Section' }
 local count, labels, heads, missing = { fig = 0, tbl = 0, eq = 0 }, {}, {}, {}
-local notebook, starts, sources = nil, {}, {}
+local notebook, starts, sources, strict = nil, {}, {}, true
 
 local function raw(text) return pandoc.RawBlock('typst', text) end
 
@@ -57,6 +59,32 @@ local function abstract(doc)
   if #text > 0 then doc.meta.abstract = pandoc.MetaBlocks(text) end
   doc.blocks = body
   return doc
+end
+
+-- Spaces that must not break ----------------------------------------------------------------------
+
+local UNITS = pandoc.List { 's', 'min', 'h', 'kB', 'MB', 'GB', 'nats', 'points', 'TFLOP', 'GFLOP/s' }
+local BEFORE_NUMBER = pandoc.List { 'report', 'reports', 'page', 'table', 'figure', 'section', 'seed', 'assignment' }
+
+-- whether a line may not end between two words: 50 000, 0.3 ± 0.1, 95 %, 12 s, λ = 0.1, report 002
+local function belong(left, right)
+  if left == '±' or right:match '^±' or left == '=' or right == '=' then return true end
+  if right:match '^%d' then
+    return left:match '^[^%d]?%d%d?%d?$' and right:match '^%d%d%d%f[%D]' or BEFORE_NUMBER:includes(left:lower())
+  end
+  return left:match '%d$' and (right:match '^%%' or UNITS:includes((right:gsub('[.,;:)]+$', ''))))
+end
+
+local function glue(inlines)
+  for i = 2, #inlines - 1 do
+    local left, right = inlines[i - 1], inlines[i + 1]
+    if inlines[i].t == 'Space' or inlines[i].t == 'SoftBreak' then
+      if belong(left.text and left.t ~= 'Math' and left.text or '', right.text and right.t ~= 'Math' and right.text or '') then
+        inlines[i] = pandoc.Str '\u{a0}'
+      end
+    end
+  end
+  return inlines
 end
 
 -- Figures and tables ----------------------------------------------------------------------------
@@ -114,8 +142,26 @@ local function captioned(el)
   return el
 end
 
--- HTML: a wide table scrolls inside its own box
-local function scroll(t) return pandoc.Div(t, { class = 'scroll' }) end
+-- HTML: heads say what they head; a wide table scrolls inside its own box, by keyboard too
+local function htmltable(t)
+  for _, row in ipairs(t.head.rows) do
+    for _, cell in ipairs(row.cells) do cell.attributes.scope = cell.col_span > 1 and 'colgroup' or 'col' end
+  end
+  for _, body in ipairs(t.bodies) do
+    for _, row in ipairs(body.body) do
+      if body.row_head_columns > 0 then row.cells[1].attributes.scope = 'row' end
+    end
+  end
+  local name = labels[t.identifier] or NAME.tbl
+  return pandoc.Div(t, { class = 'scroll', tabindex = '0', role = 'group', ['aria-label'] = name })
+end
+
+-- HTML: a picture leads to its file, which can be enlarged
+local function htmlfigure(f)
+  local name = f.identifier:match '^fig%-(.+)'
+  if not name or not strict then return end
+  return f:walk { Image = function(i) return pandoc.Link(i, '../figures/' .. name .. '.svg', '', { class = 'card' }) end }
+end
 
 local function item(div)
   local k, blocks = kind(div.identifier), div.content
@@ -124,7 +170,7 @@ local function item(div)
   if k == 'fig' then
     el = pandoc.Figure(blocks)
   elseif el.t == 'RawBlock' then
-    el = align(pandoc.read(el.text, 'html+tex_math_dollars').blocks[1])
+    el = align(pandoc.read(el.text, 'html+tex_math_dollars').blocks[1]:walk { Inlines = glue })
   end
   el.caption, el.attr = { long = caption }, div.attr
   return captioned(el) -- the walk goes on below el, not with el itself
@@ -189,14 +235,17 @@ local function header(h)
     for l = 1, h.level do parts[l] = tostring(heads[l] or 0) end
     labels[h.identifier] = NAME.sec .. '\u{a0}' .. table.concat(parts, '.')
   end
-  if notebook then starts[notebook], notebook = h.identifier, nil end
-  return h
+  if not notebook then return h end
+  local name, source = notebook.notebook, notebook.source
+  starts[name], notebook = h.identifier, nil
+  if typst or not source then return h end
+  return { h, pandoc.Div(pandoc.Plain(pandoc.Link('notebook', '../' .. source)), { class = 'source' }) }
 end
 
 local function div(d)
   local k = kind(d.identifier)
   if k == 'fig' or k == 'tbl' then return item(d) end
-  if d.attributes.notebook then notebook = d.attributes.notebook; return {} end
+  if d.attributes.notebook then notebook = d.attributes; return {} end
   if d.identifier == 'contents' then return typst and raw '#report-contents' or {} end
   if d.identifier == 'appendix' then return typst and raw '#pagebreak(weak: true)' or {} end
   if d.identifier ~= 'refs' then return end
@@ -207,23 +256,34 @@ local function div(d)
   return heading .. { d }
 end
 
+local function reference(id)
+  if not labels[id] then
+    missing[#missing + 1] = '@' .. id
+    return pandoc.Strong { pandoc.Str('@' .. id) }
+  elseif typst then return pandoc.RawInline('typst', '#ref(<' .. id .. '>)')
+  else return pandoc.Link(labels[id], '#' .. id, '', { class = 'ref' }) end
+end
+
 local function cite(c)
   local out = pandoc.Inlines {}
   for i, one in ipairs(c.citations) do
     if sources[one.id] then return end
     if i > 1 then out:extend { pandoc.Str ',', pandoc.Space() } end
-    if not labels[one.id] then
-      missing[#missing + 1] = '@' .. one.id
-      out:insert(pandoc.Strong { pandoc.Str('@' .. one.id) })
-    elseif typst then out:insert(pandoc.RawInline('typst', '#ref(<' .. one.id .. '>)'))
-    else out:insert(pandoc.Link(labels[one.id], '#' .. one.id, '', { class = 'ref' })) end
+    out:insert(reference(one.id))
   end
   return out
 end
 
 local function link(l)
-  local nb = l.target:match '([^/]+)%.ipynb'
-  if nb and starts[nb] then l.target = '#' .. starts[nb]; return l end
+  local nb, id = l.target:match '([^/]+)%.ipynb', l.target:match '^#(.+)'
+  if nb then
+    l.target = starts[nb] and '#' .. starts[nb] or '../notebooks/' .. l.target:gsub('^%.%./', '')
+    return l
+  elseif id and kind(id) then
+    local word = pandoc.utils.stringify(l):match '^%a+' or ''
+    if word:lower() == NAME[kind(id)]:lower() then return reference(id) end
+    return l.content .. { pandoc.Str '\u{a0}(', reference(id), pandoc.Str ')' }
+  end
 end
 
 -- Typst reads pictures from its own folder only; pandoc 3.9 does not write their alternative text
@@ -246,12 +306,14 @@ end
 
 function Pandoc(doc)
   for _, r in ipairs(pandoc.utils.references(doc)) do sources[r.id] = true end
-  doc = abstract(notices(doc)):walk { RawInline = rawtex }
+  strict = not doc.meta.lax
+  doc = abstract(notices(doc)):walk { RawInline = rawtex, Inlines = glue }
   doc = doc:walk {
     traverse = 'topdown', Div = div, Figure = captioned, Table = captioned, Header = header, Math = equation,
   }
-  doc = doc:walk { Cite = cite, Link = link, Image = typst and image or nil, Table = not typst and scroll or nil }
-  if #missing > 0 and not doc.meta.lax then
+  doc = doc:walk { Cite = cite, Link = link, Image = typst and image or nil }
+  if not typst then doc = doc:walk { Table = htmltable, Figure = htmlfigure } end
+  if #missing > 0 and strict then
     error('no such figure, table, equation, section or source: ' .. table.concat(missing, ', '), 0)
   end
   return doc
