@@ -1,5 +1,6 @@
-"""Executed notebooks -> report.pdf and report.html."""
+"""Executed notebooks -> PDF and HTML, and every figure as a file."""
 
+import base64
 import os
 from pathlib import Path
 
@@ -10,39 +11,39 @@ from .exporter import ReportHTMLExporter, ReportPDFExporter
 from .notebook import read
 
 
-def build(notebooks, output, code=False):
-    """Make the PDF and the HTML report; neither file is replaced before both are made.
+def build(notebooks, output, code=False, figures="../figures"):
+    """Make the PDF and the HTML report and write the figures; no file is replaced before all are made.
 
     Arguments:
         notebooks: paths of executed notebooks, in the report's order.
-        output: path of the results without suffix; ``<output>.yml`` may hold title, authors and links, else
-            they are those of ``reports/report.yml``.
+        output: path of the results without suffix; ``<output>.yml`` may hold title, authors and links, else they are
+            those of ``reports/report.yml``.
         code: whether an appendix lists the notebooks' code.
+        figures: folder of the figures, relative to that of the report: ``<name>.svg`` and ``<name>.png``.
 
     Returns:
-        The two paths.
+        The paths of PDF and HTML.
 
     Raises:
-        ReportError: a notebook is missing, failed or was not executed; a reference, label, formula or
-            file is wrong.
+        ReportError: a notebook is missing, failed or was not executed; a reference, label, formula or file is wrong.
     """
-    nb = merge(notebooks)
-    config = Config({"ReportExporter": {"code": code, "strict": True}})
+    nb, made = merge(notebooks), {}
+    config = Config({"ReportExporter": {"code": code, "strict": True, "figures": figures}})
     if Path(f"{output}.yml").exists():
         config.ReportExporter.metadata_file = f"{output}.yml"
-    made = {}
     for exporter in (ReportPDFExporter(config=config), ReportHTMLExporter(config=config)):
         resources = {"metadata": {"path": str(Path(notebooks[0]).parent), "name": Path(output).name}}
         result, _ = exporter.from_notebook_node(nb, resources)
         # not with_suffix: it would cut a name like "report-v1.2"
-        path = Path(f"{output}{exporter.file_extension}")
-        made[path] = result if isinstance(result, bytes) else result.encode()
+        made[Path(f"{output}{exporter.file_extension}")] = result if isinstance(result, bytes) else result.encode()
+    reports = list(made)
+    made |= {Path(output).parent / figures / name: data for name, data in _figures(nb)}
     for path, data in made.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         _temporary(path).write_bytes(data)
     for path in made:
         os.replace(_temporary(path), path)
-    return list(made)
+    return reports
 
 
 def merge(notebooks):
@@ -66,6 +67,16 @@ def merge(notebooks):
             cell.id = f"cell-{len(merged.cells)}"  # ids are unique within one notebook only
             merged.cells.append(cell)
     return merged
+
+
+def _figures(nb):
+    """Yield (file name, bytes) of the captioned figures of a notebook."""
+    for output in (output for cell in nb.cells for output in cell.get("outputs", ())):
+        label = output.get("metadata", {}).get("report", {}).get("label", "")
+        if label.startswith("fig-"):
+            name = label.removeprefix("fig-")
+            yield f"{name}.svg", output.data["image/svg+xml"].encode()
+            yield f"{name}.png", base64.b64decode(output.data["image/png"])
 
 
 def _temporary(path):

@@ -1,23 +1,18 @@
 """What a notebook shows to the report: captioned figures and tables, sentences, a notice.
 
-Everything looks right in JupyterLab (a caption names the label to cite) and carries in the metadata of
-its own output what the report needs, so papermill keeps it and labels resolve across notebooks.
+Everything looks right in JupyterLab and carries in the metadata of its own output what the report needs, so papermill
+keeps it and labels resolve across notebooks.
 """
 
 import base64
 import io
 import math
-import os
 import re
-import tempfile
 
 import pandas as pd
 from IPython.display import display
 
-from workbook.runs import profiles, store
-
-#: Where every numbered figure is also written as a file
-FIGURES = store.REPORTS.parent / "figures"
+from workbook.runs import profiles
 
 TITLES = {"fig": "Figure", "tbl": "Table"}
 
@@ -28,7 +23,7 @@ _notice = ""  # state of the kernel: one notebook, one notice
 
 
 def setup(profile, data):
-    """Return the course's Experiment under a profile, and show the notice if the numbers are not the real ones.
+    """Return the course's Experiment under a profile, and show a notice if the numbers are not the real ones.
 
     Arguments:
         profile: ``"quick"`` or ``"full"``.
@@ -38,19 +33,18 @@ def setup(profile, data):
         ValueError: an unknown profile.
         lib.data.DataError: the data set cannot be found or downloaded.
     """
-    course = profiles.setting(profile, data)
-    notice(profiles.caveat(profile, data))
+    course, caveat = profiles.setting(profile, data), profiles.caveat(profile, data)
+    notice(caveat[:1].upper() + caveat[1:])
     return course
 
 
 def show_figure(fig, name, caption, *, alt=None, width=None):
-    """Show a matplotlib figure with a caption and write it to ``figures/<name>.svg`` and ``.png``.
-
-    The same figure gives the same bytes. The figure is closed.
+    """Show a matplotlib figure with a caption, and close it. The same figure gives the same bytes.
 
     Arguments:
         fig: the matplotlib figure.
-        name: lower-case letters, digits and hyphens; the figure is cited as ``@fig-<name>``.
+        name: lower-case letters, digits and hyphens; the figure is cited as ``@fig-<name>`` or, so that JupyterLab
+            shows it well too, ``[Figure](#fig-<name>)``.
         caption: Markdown; may hold ``$math$`` and citations.
         alt: what the picture shows, for readers who cannot see it; the caption by default.
         width: its width in the report, such as ``"70%"``; the figure's own size by default.
@@ -62,8 +56,6 @@ def show_figure(fig, name, caption, *, alt=None, width=None):
 
     _check(name)
     svg, png = _render(fig, name)
-    for suffix, data in ((".svg", svg), (".png", png)):
-        _write(FIGURES / f"{name}{suffix}", data)
     pixels = int(96 * fig.get_figwidth())
     plt.close(fig)  # or the inline backend would show it a second time
     # PNG beside SVG: JupyterLab does not trust papermill's outputs and hides their SVG
@@ -72,9 +64,9 @@ def show_figure(fig, name, caption, *, alt=None, width=None):
         "image/png": base64.b64encode(png).decode(),
         "text/plain": alt or caption,
     }
-    metadata = {"report": _item("fig", name, caption, alt=alt or caption, width=width)}
-    display(data, metadata={**metadata, "image/png": {"width": pixels}}, raw=True)
-    _show_caption("fig", name, caption)
+    item = _item("fig", name, caption, alt=alt or caption, width=width)
+    display(data, metadata={"report": item, "image/png": {"width": pixels}}, raw=True)
+    _show_caption("fig", name, item["caption"])
 
 
 def show_table(df, name, caption, *, formats=None, index=True):
@@ -84,7 +76,8 @@ def show_table(df, name, caption, *, formats=None, index=True):
 
     Arguments:
         df: the DataFrame.
-        name: lower-case letters, digits and hyphens; the table is cited as ``@tbl-<name>``.
+        name: lower-case letters, digits and hyphens; the table is cited as ``@tbl-<name>`` or
+            ``[Table](#tbl-<name>)``.
         caption: Markdown; may hold ``$math$`` and citations.
         formats: column to ``"{:.3f}"`` or to a function of one value.
         index: whether the index is shown; a named index becomes a column.
@@ -98,8 +91,9 @@ def show_table(df, name, caption, *, formats=None, index=True):
     formatters = {column: _formatter(spec) for column, spec in (formats or {}).items()}
     how = {"index": index, "formatters": formatters, "na_rep": "–"}
     data = {"text/html": df.to_html(border=0, **how), "text/plain": df.to_string(**how)}
-    _show_caption("tbl", name, caption)
-    display(data, metadata={"report": _item("tbl", name, caption)}, raw=True)
+    item = _item("tbl", name, caption)
+    _show_caption("tbl", name, item["caption"])
+    display(data, metadata={"report": item}, raw=True)
 
 
 def say(text):
@@ -115,7 +109,7 @@ def record(**numbers):
     """Show numbers and hand them to the sweep that runs this notebook; they do not enter the report.
 
     Arguments:
-        numbers: name to number; one that is infinite or not a number says that the run diverged.
+        numbers: name to number; a number that is NaN or infinite says that the run diverged.
 
     Raises:
         TypeError: a value is no number.
@@ -123,8 +117,9 @@ def record(**numbers):
     values = {name: v.item() if hasattr(v, "item") else v for name, v in numbers.items()}
     if wrong := [name for name, v in values.items() if not isinstance(v, (int, float))]:
         raise TypeError(f"record takes numbers, not {wrong[0]}={numbers[wrong[0]]!r}")
-    values = {name: v if math.isfinite(v) else None for name, v in values.items()}  # JSON knows no other numbers
-    display({RECORD: values, "text/plain": ", ".join(f"{n} = {v}" for n, v in values.items())}, raw=True)
+    text = ", ".join(f"{name} = {value:.4g}" for name, value in values.items())
+    values = {name: v if math.isfinite(v) else None for name, v in values.items()}  # JSON has no NaN
+    display({RECORD: values, "text/plain": text}, raw=True)
 
 
 def notice(text):
@@ -156,35 +151,22 @@ def _render(fig, name):
     return svg.getvalue(), png.getvalue()
 
 
-def _write(path, data):
-    """Write a file so that no reader, and no kill, ever meets half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        file.write(data)
-    os.chmod(file.name, 0o644)  # temporary files are private by default
-    os.replace(file.name, path)
-
-
 def _formatter(spec):
     write = spec.format if isinstance(spec, str) else spec
     return lambda value: "–" if pd.api.types.is_scalar(value) and pd.isna(value) else write(value)
 
 
-def _with_notice(caption):
-    return f"{caption} *{_notice}*" if _notice else caption
-
-
 def _item(kind, name, caption, **more):
     """Return what the report must know of a captioned figure or table."""
-    more = {key: value for key, value in more.items() if value is not None}
-    return {"label": f"{kind}-{name}", "caption": _with_notice(caption), **more}
+    if _notice:
+        caption = f"{caption} *{_notice}*"
+    return {"label": f"{kind}-{name}", "caption": caption, **{k: v for k, v in more.items() if v is not None}}
 
 
 def _show_caption(kind, name, caption):
     """Show the caption to the notebook's reader; the report takes it from the item's metadata."""
-    label, caption = f"{kind}-{name}", _with_notice(caption)
     data = {
-        "text/markdown": f"**{TITLES[kind]}** `@{label}` — {caption}",
-        "text/plain": f"{TITLES[kind]} @{label}: {caption}",
+        "text/markdown": f'<a id="{kind}-{name}"></a>**{TITLES[kind]} “{name}”:** {caption}',
+        "text/plain": f"{TITLES[kind]} {name}: {caption}",
     }
-    display(data, metadata={"report": {"caption_of": label}}, raw=True)
+    display(data, metadata={"report": {"caption_of": f"{kind}-{name}"}}, raw=True)

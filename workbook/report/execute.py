@@ -21,13 +21,13 @@ from .notebook import ReportError, read
 def execute(notebook, out, parameters=None):
     """Run a notebook in its own folder and write the executed copy to ``out``.
 
-    While it runs, the copy grows as ``failed/<name>`` beside ``out``; there it stays when a cell fails,
-    so that ``out`` is either complete or not there. What the notebook prints goes to standard error.
+    While the notebook runs, the copy grows as ``failed/<name>`` beside ``out``. It stays there if a cell fails, so
+    ``out`` is either complete or does not exist. What the notebook prints goes to standard error.
 
     Arguments:
         notebook: path of the notebook; exactly one cell is tagged ``parameters`` and holds literals.
         out: path of the executed copy.
-        parameters: name to value; a text is read as a literal where the default is not a text.
+        parameters: name to value; a string is read as a literal unless the default is a string.
 
     Returns:
         Seconds that it took.
@@ -43,6 +43,8 @@ def execute(notebook, out, parameters=None):
     start = time.perf_counter()
     nb = _run(notebook, partial, values)
     _strip(nb)
+    if not notebook.is_absolute():
+        nb.metadata["source"] = str(notebook)  # the report links to it
     nbformat.write(nb, partial)
     os.replace(partial, out)
     if not any(partial.parent.iterdir()):
@@ -51,30 +53,29 @@ def execute(notebook, out, parameters=None):
 
 
 def check_parameters(notebook, parameters):
-    """Return the parameters with texts turned into values of the defaults' types.
+    """Return the parameters with strings turned into values of the defaults' types.
 
     Arguments:
         notebook: path of the notebook.
-        parameters: name to value or to its text.
+        parameters: name to value, or to the value as a string.
 
     Raises:
-        ReportError: an unknown name (suggests the nearest), a value that does not fit, not exactly one
-            cell tagged ``parameters``, or one that holds more than literals.
+        ReportError: an unknown name (the nearest is suggested), a value of the wrong type, not exactly one cell tagged
+            ``parameters``, or one that holds more than literals.
     """
     known = defaults(notebook)
     values = {}
     for name, value in parameters.items():
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(known) or 'none'}"
+            hint = f"did you mean {near[0]}?" if near else f"its parameters are {', '.join(known) or 'none'}"
             raise ReportError(f"{notebook}: no parameter {name}; {hint}")
         try:
             values[name] = _fit(value, known[name])
         except TypeError:
             wanted = type(known[name]).__name__
-            raise ReportError(
-                f"{notebook}: parameter {name} is {value!r}, wants {wanted} such as {known[name]!r}"
-            ) from None
+            message = f"{notebook}: parameter {name} must be {wanted}, such as {known[name]!r}, not {value!r}"
+            raise ReportError(message) from None
     return values
 
 
@@ -82,7 +83,7 @@ def defaults(notebook):
     """Return {name: default} of a notebook's parameters. Raises ReportError as ``check_parameters`` does."""
     cells = [cell for cell in read(notebook).cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
-        raise ReportError(f"{notebook}: {len(cells)} cells are tagged parameters, one must be")
+        raise ReportError(f"{notebook}: exactly one cell must be tagged parameters, not {len(cells)}")
     try:
         return {line.targets[0].id: ast.literal_eval(line.value) for line in ast.parse(cells[0].source).body}
     except (SyntaxError, ValueError, AttributeError):
@@ -90,7 +91,7 @@ def defaults(notebook):
 
 
 def _fit(value, default):
-    """Return ``value`` as the type of ``default``; TypeError if it does not fit."""
+    """Return ``value`` as the type of ``default``; raises TypeError if it does not fit."""
     if isinstance(value, str) and not isinstance(default, str):
         try:
             value = ast.literal_eval(value)
@@ -108,25 +109,25 @@ def _run(notebook, partial, values):
     """Run the notebook with papermill; its errors become one line."""
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # it would print the traceback as well
     with TemporaryDirectory() as folder:
-        # a Unix socket of its own: kernels that start side by side race for TCP ports; absolute, as the
-        # kernel has another working directory
+        # a Unix socket of its own, as kernels that start side by side race for TCP ports; an absolute path, as the
+        # kernel runs in another folder
         kernel = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
         try:
             return papermill.execute_notebook(
                 notebook, partial, values, cwd=notebook.parent, progress_bar=False, config=kernel,
                 stdout_file=sys.stderr, stderr_file=sys.stderr,
-                extra_arguments=["--log-level=CRITICAL"],  # of the kernel, which else logs its own death
+                extra_arguments=["--log-level=CRITICAL"],  # or the kernel logs its own death
             )  # fmt: skip
         except PapermillExecutionError as error:
             what = f"{error.ename}: {' '.join(error.evalue.split())}".rstrip(": ")
             number = _number(partial, error.cell_index)
-            raise ReportError(f"{notebook.name}, cell {number} failed: {what} (see {partial})") from None
+            raise ReportError(f"{partial.stem}, cell {number} failed: {what} (see {partial})") from None
         except DeadKernelError:
-            raise ReportError(f"{notebook.name}: its kernel was killed, or died (see {partial})") from None
+            raise ReportError(f"{partial.stem}: the kernel died or was killed (see {partial})") from None
 
 
 def _number(partial, index):
-    """Return the number of the failed cell in the reader's notebook, without the cells papermill added."""
+    """Return the number of the failed cell in the reader's notebook, which lacks the cells that papermill added."""
     cells = read(partial).cells
     ours = [c for c in cells if "papermill-error-cell-tag" not in c.metadata.get("tags", [])][: index + 1]
     return len(ours) - sum("injected-parameters" in c.metadata.get("tags", []) for c in ours)

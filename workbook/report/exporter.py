@@ -78,9 +78,10 @@ class ReportExporter(TemplateExporter):
         config=True
     )
     code = Bool(False, help="Append the code of every notebook.").tag(config=True)
-    strict = Bool(False, help="Refuse references to what is not there; one notebook of several may have some.").tag(
+    strict = Bool(False, help="Refuse references to labels that do not exist; a single notebook may have some.").tag(
         config=True
     )
+    figures = Unicode(help="Folder of the figures, relative to the page; empty where there is none.").tag(config=True)
 
     template_name = Unicode("report").tag(config=True, affects_template=True)
     file_extension = Unicode(".md").tag(config=True)
@@ -140,6 +141,8 @@ class ReportExporter(TemplateExporter):
                    f"--resource-path=.:{near}", *options]  # fmt: skip
         if not self.strict:
             command.append("--metadata=lax")
+        if self.figures:
+            command.append(f"--metadata=figures:{self.figures}")
         command.append(f"--metadata-file={Path(self.metadata_file).resolve()}")
         run = subprocess.run(command, cwd=folder, input=markdown.encode(), capture_output=True)
         said = run.stderr.decode().strip()
@@ -204,8 +207,9 @@ class ReportHTMLExporter(ReportExporter):
             ReportError: pandoc refuses something.
         """
         markdown, resources = super().from_notebook_node(nb, resources, **kw)
-        options = ["--mathml", "--toc", "--toc-depth=2", "--number-sections", f"--template={FILES / 'report.html'}",
-                   "--embed-resources", f"--css={FILES / 'report.css'}"]  # fmt: skip
+        options = ["--mathml", "--toc", "--toc-depth=2", "--number-sections", "--embed-resources",
+                   f"--template={FILES / 'report.html'}", f"--css={FILES / 'report.css'}",
+                   f"--variable=name:{resources['metadata'].get('name', 'report')}"]  # fmt: skip
         with TemporaryDirectory() as folder:
             page = self.pandoc(markdown, resources, "html5", Path(folder), *options)
         return EMPTY_HEAD.sub("<td></td>", page), resources

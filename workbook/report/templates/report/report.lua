@@ -10,7 +10,7 @@
 local typst = FORMAT == 'typst'
 local NAME = { fig = 'Figure', tbl = 'Table', eq = 'Equation', sec = 'Section' }
 local count, labels, heads, missing = { fig = 0, tbl = 0, eq = 0 }, {}, {}, {}
-local notebook, starts, sources, strict = nil, {}, {}, true
+local notebook, starts, sources, strict, figures = nil, {}, {}, true, nil
 
 local function raw(text) return pandoc.RawBlock('typst', text) end
 
@@ -61,7 +61,7 @@ local function abstract(doc)
   return doc
 end
 
--- Spaces that must not break ----------------------------------------------------------------------
+-- Spaces that must not break, signs -------------------------------------------------------------
 
 local UNITS = pandoc.List { 's', 'min', 'h', 'kB', 'MB', 'GB', 'nats', 'points', 'TFLOP', 'GFLOP/s' }
 local BEFORE_NUMBER = pandoc.List { 'report', 'reports', 'page', 'table', 'figure', 'section', 'seed', 'assignment' }
@@ -76,12 +76,14 @@ local function belong(left, right)
 end
 
 local function glue(inlines)
+  for _, el in ipairs(inlines) do -- and a number has a true minus sign
+    if el.t == 'Str' then el.text = el.text:gsub('^([(±]?)%-(%d)', '%1−%2') end
+  end
   for i = 2, #inlines - 1 do
     local left, right = inlines[i - 1], inlines[i + 1]
     if inlines[i].t == 'Space' or inlines[i].t == 'SoftBreak' then
-      if belong(left.text and left.t ~= 'Math' and left.text or '', right.text and right.t ~= 'Math' and right.text or '') then
-        inlines[i] = pandoc.Str '\u{a0}'
-      end
+      local before, after = left.t == 'Str' and left.text or '', right.t == 'Str' and right.text or ''
+      if belong(before, after) then inlines[i] = pandoc.Str '\u{a0}' end
     end
   end
   return inlines
@@ -142,7 +144,7 @@ local function captioned(el)
   return el
 end
 
--- HTML: heads say what they head; a wide table scrolls inside its own box, by keyboard too
+-- HTML: heads say what they head; a wide table scrolls inside its own box, by keyboard too, and leaves its caption alone
 local function htmltable(t)
   for _, row in ipairs(t.head.rows) do
     for _, cell in ipairs(row.cells) do cell.attributes.scope = cell.col_span > 1 and 'colgroup' or 'col' end
@@ -152,15 +154,21 @@ local function htmltable(t)
       if body.row_head_columns > 0 then row.cells[1].attributes.scope = 'row' end
     end
   end
-  local name = labels[t.identifier] or NAME.tbl
-  return pandoc.Div(t, { class = 'scroll', tabindex = '0', role = 'group', ['aria-label'] = name })
+  local function box(name, value)
+    return pandoc.Div(t, pandoc.Attr('', { 'scroll' }, { { 'tabindex', '0' }, { 'role', 'group' }, { name, value } }))
+  end
+  if #t.caption.long == 0 then return box('aria-label', NAME.tbl) end
+  local id, caption = t.identifier .. '-caption', t.caption.long
+  t.caption, t.attributes['aria-labelledby'] = {}, id
+  return { pandoc.Div(caption, pandoc.Attr(id, { 'caption' })), box('aria-labelledby', id) }
 end
 
 -- HTML: a picture leads to its file, which can be enlarged
 local function htmlfigure(f)
   local name = f.identifier:match '^fig%-(.+)'
-  if not name or not strict then return end
-  return f:walk { Image = function(i) return pandoc.Link(i, '../figures/' .. name .. '.svg', '', { class = 'card' }) end }
+  if not name or not figures then return end
+  local file = figures .. '/' .. name .. '.svg'
+  return f:walk { Image = function(i) return pandoc.Link(i, file, '', { class = 'card' }) end }
 end
 
 local function item(div)
@@ -306,7 +314,7 @@ end
 
 function Pandoc(doc)
   for _, r in ipairs(pandoc.utils.references(doc)) do sources[r.id] = true end
-  strict = not doc.meta.lax
+  strict, figures = not doc.meta.lax, doc.meta.figures and pandoc.utils.stringify(doc.meta.figures)
   doc = abstract(notices(doc)):walk { RawInline = rawtex, Inlines = glue }
   doc = doc:walk {
     traverse = 'topdown', Div = div, Figure = captioned, Table = captioned, Header = header, Math = equation,
