@@ -9,34 +9,60 @@ PY      ?= $(VENV)/bin/python
 HOST    ?= 127.0.0.1
 WORKERS ?= -1
 READY   := $(if $(filter $(VENV)/%,$(PY)),$(VENV)/ready)
+BUILD   := reports/build
 
-# the order of the report: the result page, the numbered sections, the appendix
-CHAPTERS := summary $(notdir $(basename $(sort $(wildcard notebooks/[0-9]*.ipynb)))) appendix
-BUILD    := reports/build
-EXECUTED := $(CHAPTERS:%=$(BUILD)/%.ipynb)
-# what the notebooks keep for the comparison with the five reports
-OBSERVED := $(patsubst notebooks/%.ipynb,reports/reproduced/%.csv,$(shell grep -l 'reproduction import.* keep' notebooks/*.ipynb))
-MODULES  := $(wildcard lib/*.py) lib/report/display.py lib/report/report.mplstyle
+# The course report: its front page, the numbered sections in order, the appendix.
+SECTIONS := $(patsubst notebooks/%.ipynb,$(BUILD)/%.ipynb,$(sort $(wildcard notebooks/[0-9]*.ipynb)))
+COURSE   := $(BUILD)/summary.ipynb $(SECTIONS) $(BUILD)/appendix.ipynb
+# The reproduction: the comparison, one section for each file of claims, the methods.
+CLAIMED  := $(patsubst reports/claims/%.yml,$(BUILD)/reproduction/%.ipynb,$(sort $(wildcard reports/claims/*.yml)))
+REPEATED := $(BUILD)/reproduction/front.ipynb $(CLAIMED) $(BUILD)/reproduction/methods.ipynb
+# Those that train longest begin, so that no core is idle at the end.
+LONGEST  := $(foreach number,09 07 06 03,$(filter $(BUILD)/$(number)-%,$(SECTIONS)))
+
+# What notebooks compute and show with. A change runs them again; results are trained again only if lib/nn changed.
+LIBRARY   := $(wildcard lib/*.py lib/nn/*.py) workbook/report/report.mplstyle \
+	$(addprefix workbook/report/,display.py plots.py tables.py) \
+	$(addprefix workbook/runs/,experiment.py oddities.py profiles.py engine.py search.py store.py)
+JUDGEMENT := $(wildcard workbook/claims/*.py workbook/claims/*.yml)
+EXPORT    := $(addprefix workbook/report/,build.py exporter.py) $(wildcard workbook/report/templates/report/*) reports/refs.bib
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env choice report lab sweep scheduler workers test bench lint clean distclean
+.PHONY: help env choice report reproduction all check lab sweep scheduler workers test bench lint clean distclean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "make %-10s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "make %-13s %s\n", $$1, $$2 }'
 	@echo
-	@echo "PROFILE=quick|full  quick: about a minute; full: the course's setting. Default: full where CIFAR-10 is."
+	@echo "PROFILE=quick|full  quick: a few minutes; full: the course's setting. Default: full where CIFAR-10 is."
 	@echo "DATA=auto|cifar10|standin  CIFAR10_DIR names its folder; else it is downloaded; else the stand-in is taken."
-	@echo "SCHEDULER=tcp://HOST:8786  report and sweep train on that Dask cluster; see scheduler and workers."
+	@echo "SCHEDULER=tcp://HOST:8786  reports, checks and sweeps train on that Dask cluster; see scheduler and workers."
 
 env: $(READY) ## make the Python environment in .venv
 
-# Two notebooks side by side share the cores (lib/cores.py). Quick: there is little to train, so as many as there are
-# cores, and each trains what it needs.
-report: choice ## run the notebooks and build reports/report.pdf and reports/report.html
-	@read data fingerprint profile < $(BUILD)/choice; echo "report: $$profile profile on $$data"; \
-	jobs=2; [ $$profile = full ] || { export SCHEDULER=$${SCHEDULER:-inproc}; jobs=$$(getconf _NPROCESSORS_ONLN); }; \
-	$(MAKE) --no-print-directory -j$$jobs reports/report.pdf
+# Runs make $(1) with two notebooks side by side, which share the cores, unless everything is up to date. In the quick
+# profile there is little to train: as many notebooks as there are cores, and each trains what it needs.
+define BUILD_ALL
+@read data fingerprint profile < $(BUILD)/choice; \
+if $(MAKE) -q $(1); then echo "$@: up to date ($$profile profile on $$data)"; exit; fi; \
+echo "$@: $$profile profile on $$data"; jobs=2; \
+[ $$profile = full ] || { export SCHEDULER=$${SCHEDULER:-inproc}; jobs=$$(getconf _NPROCESSORS_ONLN); }; \
+$(PY) -m workbook.report begin && $(MAKE) --no-print-directory -j$$jobs $(1) && $(PY) -m workbook.report cost $$data
+endef
+
+report: choice ## run the course's notebooks and build reports/report.pdf and reports/report.html
+	$(call BUILD_ALL,$(LONGEST) reports/report.pdf)
+
+reproduction: choice ## run the five reports again and build reports/reproduction.pdf and reports/reproduction.html
+	$(call BUILD_ALL,$(CLAIMED) reports/reproduction.pdf)
+
+all: choice ## both
+	$(call BUILD_ALL,$(CLAIMED) $(LONGEST) reports/report.pdf reports/reproduction.pdf)
+
+check: choice ## run the networks of a report of yours, CLAIMS=my-report.yml, and compare its numbers
+	@test '$(CLAIMS)' || { echo "say which: make check CLAIMS=my-report.yml" >&2; exit 2; }
+	@read data fingerprint profile < $(BUILD)/choice; \
+	$(PY) -m workbook.claims check '$(CLAIMS)' --profile $$profile --data $$data
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	$(PY) -m jupyter lab notebooks
@@ -47,8 +73,9 @@ sweep: $(READY) ## run a sweep, SWEEP=notebooks/sweeps/lambda.yaml for one; agai
 scheduler: $(READY) ## start what shares work among machines; HOST=its address for others than this one
 	$(PY) -m dask scheduler --host $(HOST) --port 8786
 
-# A worker ends with its scheduler; the loop brings it back. The nanny that watches over a worker imports lib for what
-# it sets in the environment: without, a worker trains 2.5 times slower, and may round otherwise than the other machines.
+# A worker ends with its scheduler; the loop brings it back. The nanny that watches over a worker imports workbook for
+# what it sets in the environment. Without it a worker trains 2.5 times slower, and may round differently from the
+# other machines.
 workers: $(READY) ## work for the scheduler SCHEDULER=tcp://HOST:8786, one process a core
 	@test '$(SCHEDULER)' || { echo "say whose: make workers SCHEDULER=tcp://HOST:8786" >&2; exit 2; }
 	while :; do $(PY) -m dask worker $(SCHEDULER) --nworkers $(WORKERS) --nthreads 1 --preload-nanny workbook \
@@ -64,8 +91,8 @@ lint: $(READY) ## check code and notebooks
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 
-clean: ## remove what report made, but not the stored results
-	rm -rf $(BUILD) reports/reproduced reports/report.pdf reports/report.html reports/lambda-search.csv reports/reproduced.csv figures/*.svg figures/*.png
+clean: ## remove what was built, but not the stored results
+	rm -rf $(BUILD) reports/checks reports/*.pdf reports/*.html reports/reproduction.csv figures/*.svg figures/*.png
 
 distclean: clean ## remove also the stored results and the environment
 	rm -rf reports/results reports/sweeps $(VENV)
@@ -77,8 +104,8 @@ $(VENV)/ready: pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-# What this report is made with: data set, its fingerprint, profile. Rewritten only when it changes, so that a change
-# runs the notebooks again.
+# What the reports are made with: data set, its fingerprint, profile. The file is written only when one of them
+# changes, and then the notebooks run again.
 choice: $(READY)
 	@mkdir -p $(BUILD)
 	@data=$$($(PY) -m lib.data $(DATA)) || exit 2; \
@@ -86,21 +113,21 @@ choice: $(READY)
 	if [ $$profile = auto ]; then case $$data in cifar10*) profile=full;; *) profile=quick;; esac; fi; \
 	echo "$$data $$profile" | cmp -s - $(BUILD)/choice || echo "$$data $$profile" > $(BUILD)/choice
 
-$(BUILD)/%.ipynb: notebooks/%.ipynb $(BUILD)/choice $(MODULES)
-	@read data fingerprint profile < $(BUILD)/choice; \
-	$(PY) -m workbook.report execute $< --output $@ --parameter data $$data --parameter profile $$profile
+EXECUTE = read data fingerprint profile < $(BUILD)/choice; \
+	$(PY) -m workbook.report execute $< --output $@ -p data $$data -p profile $$profile
 
-# What notebooks write for others is as old as what it says: they leave the file alone when it would not change.
-$(OBSERVED): reports/reproduced/%.csv: $(BUILD)/%.ipynb
-	@:
-reports/lambda-search.csv: $(BUILD)/07-lambda-search.ipynb
-	@:
-$(BUILD)/10-reported-vs-reproduced.ipynb: $(OBSERVED)
-$(BUILD)/summary.ipynb: reports/lambda-search.csv
-# both look at the runs of all sections
-$(BUILD)/summary.ipynb $(BUILD)/appendix.ipynb: | $(filter-out $(BUILD)/summary.ipynb $(BUILD)/appendix.ipynb,$(EXECUTED))
+$(BUILD)/%.ipynb: notebooks/%.ipynb $(BUILD)/choice $(LIBRARY)
+	@$(EXECUTE)
+$(CLAIMED): $(BUILD)/reproduction/%.ipynb: notebooks/reproduction/report.ipynb reports/claims/%.yml $(BUILD)/choice \
+		$(LIBRARY) $(JUDGEMENT)
+	@$(EXECUTE) -p report $*
+# the front page of the reproduction sums all claims up
+$(BUILD)/reproduction/front.ipynb: $(wildcard reports/claims/*.yml) $(JUDGEMENT) | $(CLAIMED)
+$(BUILD)/reproduction/methods.ipynb: $(JUDGEMENT)
+# the front page of the course report shows networks of all sections, and the appendix tells what all took
+$(BUILD)/summary.ipynb $(BUILD)/appendix.ipynb: | $(SECTIONS)
 
-# those with searches in many rounds begin, so that there is other work beside them
-reports/report.pdf: $(BUILD)/07-lambda-search.ipynb $(BUILD)/09-bonus.ipynb $(EXECUTED) \
-		reports/report.yml reports/refs.bib $(wildcard lib/report/*.py lib/report/templates/report/*)
-	@$(PY) -m workbook.report build $(EXECUTED) --output $(basename $@)
+reports/report.pdf: $(COURSE) reports/report.yml $(EXPORT)
+	@$(PY) -m workbook.report build $(COURSE) --output $(basename $@)
+reports/reproduction.pdf: $(REPEATED) reports/reproduction.yml $(EXPORT)
+	@$(PY) -m workbook.report build $(REPEATED) --output $(basename $@)

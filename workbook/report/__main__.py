@@ -1,4 +1,4 @@
-"""python -m workbook.report execute NOTEBOOK -o OUT [-p NAME VALUE]...   and   build NOTEBOOK... -o REPORT"""
+"""python -m workbook.report: execute NOTEBOOK -o OUT [-p NAME VALUE]...; build NOTEBOOK... -o REPORT; begin; cost DATA"""
 
 import argparse
 import sys
@@ -28,6 +28,11 @@ def _parser():
     execute.add_argument("-o", "--output", required=True, metavar="OUT.ipynb")
     execute.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     execute.set_defaults(command=_execute)
+    begin = commands.add_parser("begin", help="note the time and the machine's speed, before a build")
+    begin.set_defaults(command=_begin)
+    cost = commands.add_parser("cost", help="tell what was trained since then")
+    cost.add_argument("data")
+    cost.set_defaults(command=_cost)
     build = commands.add_parser("build", help="make PDF and HTML of executed notebooks, in this order")
     build.add_argument("notebooks", nargs="+", metavar="NOTEBOOK")
     build.add_argument("-o", "--output", required=True, metavar="REPORT", help="path without suffix")
@@ -43,7 +48,7 @@ def _execute(arguments):
     from .execute import execute
 
     seconds = execute(arguments.notebook, arguments.output, dict(arguments.parameter))
-    print(f"{arguments.notebook}: {seconds:.1f} s")
+    print(f"{arguments.output}: {seconds:.1f} s")
 
 
 def _build(arguments):
@@ -51,6 +56,18 @@ def _build(arguments):
 
     for path in build(arguments.notebooks, arguments.output, arguments.code):
         print(f"{path}: {path.stat().st_size / 1024:.0f} kB")
+
+
+def _begin(arguments):
+    from .cost import begin
+
+    begin()
+
+
+def _cost(arguments):
+    from .cost import build_cost
+
+    print("; ".join(f"{name}: {value}" for name, value in build_cost(arguments.data).items()))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
 """Executed notebooks -> PDF and HTML, and every figure as a file."""
 
 import base64
-import os
 from pathlib import Path
 
 import nbformat
 from traitlets.config import Config
+
+from workbook.runs import store
 
 from .exporter import ReportHTMLExporter, ReportPDFExporter
 from .notebook import read
@@ -39,10 +40,9 @@ def build(notebooks, output, code=False, figures="../figures"):
     reports = list(made)
     made |= {Path(output).parent / figures / name: data for name, data in _figures(nb)}
     for path, data in made.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _temporary(path).write_bytes(data)
-    for path in made:
-        os.replace(_temporary(path), path)
+        store.write(path, data)
+    for path in reports:
+        path.touch()  # or make would build a report again whose inputs changed and which did not
     return reports
 
 
@@ -77,7 +77,3 @@ def _figures(nb):
             name = label.removeprefix("fig-")
             yield f"{name}.svg", output.data["image/svg+xml"].encode()
             yield f"{name}.png", base64.b64decode(output.data["image/png"])
-
-
-def _temporary(path):
-    return path.with_name(f".{path.name}.{os.getpid()}")
