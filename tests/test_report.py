@@ -411,7 +411,7 @@ def test_execute_writes_the_notebook_when_all_is_well(tmp_path, capsys):
     out = tmp_path / "build" / "n.ipynb"
     assert run(notebook, out, ("seed", "41")) == 0
     said = capsys.readouterr()
-    assert re.fullmatch(rf"{notebook}: \d+\.\d s\n", said.out)
+    assert re.fullmatch(rf"{out}: \d+\.\d s\n", said.out)
     assert said.err == f"42 {tmp_path}\nhalf way\n"  # live, and nothing else
     assert "papermill" not in out.read_text()
     assert [path.name for path in out.parent.iterdir()] == ["n.ipynb"]

@@ -1,4 +1,4 @@
-"""python -m workbook.report: execute NOTEBOOK -o OUT [-p NAME VALUE]...; build NOTEBOOK... -o REPORT; begin; cost DATA"""
+"""The command line of the report: python -m workbook.report execute | build | begin | cost, used by the Makefile."""
 
 import argparse
 import sys
@@ -28,16 +28,16 @@ def _parser():
     execute.add_argument("-o", "--output", required=True, metavar="OUT.ipynb")
     execute.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
     execute.set_defaults(command=_execute)
-    begin = commands.add_parser("begin", help="note the time and the machine's speed, before a build")
-    begin.set_defaults(command=_begin)
-    cost = commands.add_parser("cost", help="tell what was trained since then")
-    cost.add_argument("data")
-    cost.set_defaults(command=_cost)
     build = commands.add_parser("build", help="make PDF and HTML of executed notebooks, in this order")
     build.add_argument("notebooks", nargs="+", metavar="NOTEBOOK")
     build.add_argument("-o", "--output", required=True, metavar="REPORT", help="path without suffix")
     build.add_argument("--code", action="store_true", help="append the notebooks' code")
     build.set_defaults(command=_build)
+    begin = commands.add_parser("begin", help="note the time and how fast this machine is, before a build")
+    begin.set_defaults(command=_begin)
+    cost = commands.add_parser("cost", help="tell what the build trained and what that took")
+    cost.add_argument("data")
+    cost.set_defaults(command=_cost)
     return parser
 
 
