@@ -1,0 +1,308 @@
+"""What a report claims, read strictly from its YAML file in reports/claims/ before anything is trained.
+
+The README's section "Your own report" explains the format, ``quantities.yml`` the quantities.
+"""
+
+import math
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from itertools import combinations
+from pathlib import Path
+
+import yaml
+
+from lib.choices import check_choice
+from workbook.claims.quantities import Quantity, quantity
+from workbook.runs.experiment import make
+from workbook.runs.yamlfile import load_yaml
+
+VARIANTS = ("stated", "coded", "assigned")
+#: what a variant may have besides the fields of an Experiment, for each kind of experiment
+KINDS = {
+    "networks": (),
+    "search": ("trials", "trained", "carried", "range"),
+    "gradient check": ("inputs", "images", "measure", "scheme", "threshold", "labels"),
+}
+WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # what a wrong value may raise
+NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*)")
+
+
+class ClaimError(ValueError):
+    """A claim file must be changed; the message is one line: file, line, what is wrong, how to mend it."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """One printed number, its value and reading error (half-width) in the quantity's own unit."""
+
+    quantity: Quantity
+    value: float
+    error: float
+    where: str
+    line: int
+    over: str | None = None  # of a gain: the experiment that it is a gain over
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """One experiment of a report."""
+
+    name: str
+    title: str
+    kind: str
+    variants: dict  # variant: fields of an Experiment, and what KINDS has besides
+    numbers: dict  # name of the quantity: Number
+    reads: dict  # variant: {name of a quantity: name of the one that was printed in its place}
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The claim that an experiment is better than another one in a quantity, or that both are equal."""
+
+    better: tuple  # name of the experiment, variant
+    worse: tuple
+    quantity: Quantity
+    equal: bool
+    by: float | None  # the claimed size, positive, in the quantity's unit
+    where: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why numbers differ."""
+
+    experiments: tuple  # patterns of names
+    numbers: tuple  # patterns of names of quantities
+    because: str
+    measured: dict | None  # {"from": variant or "NAME as VARIANT", "to": ...}, the comparison that supports it
+    excluded: str  # what was tried in vain
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that a claim file says."""
+
+    name: str
+    experiments: dict  # name: Claimed
+    effects: list
+    reasons: list
+    figures: list
+    author: str = ""
+    year: int | None = None
+    assignment: int | str = ""
+    source: str = ""
+    setting: str = ""
+    seeds: int = 5
+
+
+class _File:
+    """A claim file while it is read: its content, and the line of everything in it."""
+
+    def __init__(self, path):
+        self.path = path
+        try:
+            aliases = [e for e in yaml.parse(Path(path).read_text()) if isinstance(e, yaml.AliasEvent)]
+        except (OSError, ValueError, RecursionError, yaml.YAMLError):
+            aliases = []  # load_yaml says in one line what is wrong
+        for alias in aliases:
+            line = alias.start_mark.line + 1
+            raise ClaimError(f"{path}:{line}: aliases (*{alias.anchor}) are not allowed; repeat what they stand for")
+        try:
+            self.content, self.line_of = load_yaml(path)
+        except (*WRONG, RecursionError) as error:
+            what = str(error).partition(str(path))[2]
+            raise ClaimError(f"{path}{what.replace(', line ', ':', 1)}" if what else f"{path}:1: {error}") from None
+
+    @contextmanager
+    def at(self, *keys):
+        """Give a ValueError that is raised inside the line of these keys."""
+        try:
+            yield
+        except ClaimError:
+            raise
+        except WRONG as error:
+            raise ClaimError(f"{self.path}:{self.line_of(keys)}: {' '.join(str(error).split())}") from None
+
+    def table(self, keys, value, allowed=None, what="field"):
+        """Return the mapping at these keys, empty where there is nothing. Raises ClaimError for an unknown key."""
+        with self.at(*keys):
+            if not isinstance(value, dict | None):
+                raise ValueError(f"{keys[-1] if keys else 'the file'} must hold lines like name: value, got {value!r}")
+        for name in value or () if allowed else ():
+            with self.at(*keys, name):
+                check_choice(what, name, allowed)
+        return {str(name): each for name, each in (value or {}).items()}
+
+    def entries(self, name):
+        """Yield (keys, mapping) of a list of mappings in the file."""
+        value = self.content.get(name) or []
+        with self.at(name):
+            if not isinstance(value, list):
+                raise ValueError(f"{name} must be a list, each entry beginning with a dash")
+        yield from (((name, index), self.table((name, index), entry)) for index, entry in enumerate(value))
+
+
+def load(path):
+    """Return the Report in a claim file. Raises ClaimError."""
+    file = _File(path)
+    about = ["author", "year", "assignment", "source", "setting", "seeds"]
+    content = file.table((), file.content, [*about, "settings", "experiments", "effects", "reasons", "figures"])
+    settings = file.table(("settings",), content.get("settings"), VARIANTS, "variant")
+    entries = file.table(("experiments",), content.get("experiments"))
+    experiments = {name: _claimed(file, name, entry, settings) for name, entry in entries.items()}
+    with file.at("experiments"):
+        if not experiments:
+            raise ValueError("experiments must name at least one experiment with its numbers")
+    for claimed in experiments.values():
+        _check_numbers(file, claimed, experiments)
+    for name in about:
+        with file.at(name):
+            _check_about(name, content.get(name, 5))
+    return Report(
+        Path(path).stem,
+        experiments,
+        effects=[each for keys, entry in file.entries("effects") for each in _effects(file, keys, entry, experiments)],
+        reasons=[_reason(file, keys, entry, experiments) for keys, entry in file.entries("reasons")],
+        figures=[entry for _, entry in file.entries("figures")],
+        **{name: content[name] for name in about if name in content},
+    )
+
+
+def _check_about(name, value):
+    if not isinstance(value, int | str):
+        raise ValueError(f"{name} = {value!r}, allowed: a text or a whole number")
+    if name == "seeds" and (type(value) is not int or not 2 <= value <= 100):
+        raise ValueError(f"seeds = {value!r}, allowed: a whole number from 2 to 100")
+
+
+def _claimed(file, name, entry, settings):
+    """Return one experiment."""
+    keys = ("experiments", name)
+    entry = file.table(keys, entry, ("title", "kind", "where", "numbers", *VARIANTS))
+    kind = entry.get("kind", "networks")
+    with file.at(*keys, "kind"):
+        check_choice("kind", kind, list(KINDS))
+    with file.at(*keys):
+        if "stated" not in entry:
+            raise ValueError(f"{name} needs stated: how it differs from the course's setting, {{}} if in nothing")
+    variants, reads = _variants(file, keys, entry, {} if kind == "gradient check" else settings, kind)
+    numbers = {}
+    for each, given in file.table((*keys, "numbers"), entry.get("numbers")).items():
+        here = (*keys, "numbers", each)
+        given = given if isinstance(given, dict) else {"value": given}
+        given = file.table(here, {"where": entry.get("where", "")} | given, ("value", "unit", "error", "where", "over"))
+        with file.at(*here):
+            numbers[each] = _number(quantity(each), given, file.line_of(here))
+    return Claimed(name, str(entry.get("title", name)), kind, variants, numbers, reads)
+
+
+def _variants(file, keys, entry, settings, kind):
+    """Return {variant: settings} and {variant: reads} of an experiment. What is coded departs from what is stated."""
+    variants, reads = {}, {}
+    for variant in VARIANTS:
+        own = file.table((*keys, variant), entry.get(variant))
+        common = file.table(("settings", variant), settings.get(variant))
+        if variant not in entry and (variant == "assigned" or not common):
+            continue
+        found = _over(_over(variants["stated"] if variant == "coded" else {}, common), own)
+        read = file.table((*keys, variant, "read"), found.pop("read", {}))
+        for name in [*read, *read.values()]:
+            with file.at(*keys, variant, "read"):
+                quantity(name)
+        fields = {name: value for name, value in found.items() if name not in KINDS[kind]}
+        try:
+            make(fields)
+        except WRONG as error:
+            named = [name for name in fields if str(name) in str(error)][:1]  # for the line
+            with file.at(*((*keys, variant) if set(named) <= set(own) else ("settings", variant)), *named):
+                raise
+        if variant != "coded" or (found, read) != (variants["stated"], reads["stated"]):
+            variants[variant], reads[variant] = found, read
+    return variants, reads
+
+
+def _over(below, above):
+    """Return settings with others over them; oddities are merged one by one."""
+    both = {"odd": below["odd"] | above["odd"]} if "odd" in below and "odd" in above else {}
+    return below | above | both
+
+
+def _number(what, given, line):
+    """Return the Number of a quantity in {"value": "53.05 %", ...}."""
+    text, name = given.get("value"), what.name
+    match = None if isinstance(text, bool) else NUMBER.fullmatch(str(text).strip())
+    if not match or not math.isfinite(float(match[1])):
+        raise ValueError(f"{text!r} is no number; write for example {f'{name}: 52.1 {what.unit}'.strip()}")
+    unit = match[2] or given.get("unit", "")
+    if what.unit and not unit:
+        raise ValueError(f"{name} lacks its unit; write for example {name}: {match[1]} {what.unit}")
+    if unit not in what.units:
+        check_choice(f"unit of {name}", unit, list(what.units) if what.unit else ["none"])
+    error = given.get("error", 0.5 * 10.0 ** Decimal(match[1]).as_tuple().exponent)  # half a unit of the last digit
+    if type(error) not in (int, float) or not 0 <= error < math.inf:
+        raise ValueError(f"error = {error!r}, allowed: a number of at least 0, in the unit of the value")
+    value, factor = Decimal(match[1]), what.units[unit]
+    return Number(what, float(value * factor), factor * error, str(given["where"]), line, given.get("over"))
+
+
+def _check_numbers(file, claimed, experiments):
+    """Check that an experiment of this kind has these numbers, and which experiment a gain is over."""
+    for name, number in claimed.numbers.items():
+        how = number.quantity.how
+        with file.at("experiments", claimed.name, "numbers", name):
+            kinds = ["gradient check"] if "gradient" in how else ["search"] if "rank" in how else ["networks"]
+            check_choice(f"{name}, kind", claimed.kind, list(KINDS) if "setting" in how else kinds)
+            if "difference" in how or number.over is not None:
+                check_choice("over", number.over, list(experiments) if "difference" in how else ["nothing"])
+
+
+def _effects(file, keys, entry, experiments):
+    """Yield the Effects of one entry; of three or more that are equal, each pair."""
+    file.table(keys, entry, ("better", "worse", "equal", "than", "quantity", "by", "where"))
+    relation = "".join(each for each in ("better", "worse", "equal") if each in entry)
+    by = entry.get("by")
+    with file.at(*keys):
+        if relation not in ("better", "worse", "equal") or (relation == "equal") == ("than" in entry):
+            raise ValueError("an effect is better: NAME, than: NAME or worse: NAME, than: NAME or equal: [NAME, NAME]")
+        names = entry["equal"] if relation == "equal" else [entry[relation], entry["than"]]
+        pairs = [variant_of(name, experiments) for name in names]
+        if by is not None and not (type(by) in (int, float) and 0 < by < math.inf and relation != "equal"):
+            raise ValueError(f"by = {by!r}, allowed: a positive number, the size of what is better or worse")
+        what = quantity(entry.get("quantity", "test_accuracy"))
+        if what.how.keys() & {"difference", "rank", "gradient", "setting"}:
+            raise ValueError(f"quantity = {what.name!r}, allowed: what can be read from a single network")
+    for better, worse in combinations(reversed(pairs) if relation == "worse" else pairs, 2):
+        where = str(entry.get("where", ""))
+        yield Effect(better, worse, what, relation == "equal", by, where, file.line_of(keys))
+
+
+def variant_of(text, experiments):
+    """Return (experiment, variant) of "NAME" or "NAME as VARIANT". Raises ValueError."""
+    name, _, variant = str(text).partition(" as ")
+    check_choice("experiment", name, list(experiments))
+    check_choice(f"variant of {name}", variant or "stated", list(experiments[name].variants))
+    return name, variant or "stated"
+
+
+def _reason(file, keys, entry, experiments):
+    """Return one Reason."""
+    file.table(keys, entry, ("experiments", "numbers", "because", "measured", "excluded"))
+    known = {"experiments": list(experiments), "numbers": sorted({n for e in experiments.values() for n in e.numbers})}
+    patterns = {name: tuple(map(str, entry.get(name, ["*"]))) for name in known}
+    for what, names in known.items():
+        with file.at(*keys, what):
+            for pattern in patterns[what]:
+                if not any(fnmatchcase(name, pattern) for name in names):
+                    check_choice(what, pattern, names)
+    measured = file.table((*keys, "measured"), entry.get("measured"), ("from", "to"))
+    with file.at(*keys):
+        if not entry.get("because"):
+            raise ValueError("a reason needs because: a sentence")
+        for end in ("from", "to") if measured else ():
+            if measured.get(end) not in VARIANTS:
+                variant_of(measured.get(end), experiments)
+    return Reason(**patterns, because=entry["because"], measured=measured, excluded=str(entry.get("excluded", "")))
