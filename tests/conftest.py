@@ -4,6 +4,8 @@ import lib  # noqa: F401 - before NumPy, as it settles the number of BLAS thread
 
 # isort: split
 import hashlib
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -38,3 +40,30 @@ def tiny(pictures, monkeypatch, tmp_path):
 def parts(tiny):
     """Their split: 900 images to train on, 100 to validate, 200 to test."""
     return splits.split(tiny)
+
+
+def pages_of(pdf):
+    """Return the text of every page."""
+    if not shutil.which("pdftotext"):
+        pytest.skip("no pdftotext")
+    text = subprocess.run(["pdftotext", "-layout", pdf, "-"], capture_output=True, text=True, check=True).stdout
+    return text.removesuffix("\f").split("\f")
+
+
+def filled(pdf):
+    """Return for each page the part of its text area that is left when the highest band without ink is taken away."""
+    if not shutil.which("pdftoppm"):
+        pytest.skip("no pdftoppm")
+    pages, shares = subprocess.run(["pdftoppm", "-r", "30", "-gray", pdf], capture_output=True, check=True).stdout, []
+    while pages:
+        kind, size, _, pixels = pages.split(b"\n", 3)
+        width, height = map(int, size.split())
+        assert kind == b"P5"
+        image = np.frombuffer(pixels[: width * height], np.uint8).reshape(height, width)
+        area = image[
+            round(0.084 * height) : round(0.926 * height)
+        ]  # without head and page number; margins of report.typ
+        inked = np.flatnonzero((area < 200).any(axis=1))
+        shares.append(1 - np.diff([0, *inked, len(area)]).max() / len(area))
+        pages = pixels[width * height :]
+    return shares

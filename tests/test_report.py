@@ -1,8 +1,6 @@
 """The report: what notebooks show, what becomes of it, and what is refused."""
 
 import re
-import shutil
-import subprocess
 
 import matplotlib
 
@@ -10,9 +8,9 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import nbformat
-import numpy as np
 import pandas as pd
 import pytest
+from conftest import filled, pages_of
 from nbconvert.exporters import get_exporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
@@ -67,33 +65,6 @@ def curve():
 def html(notebooks, folder, **options):
     build(notebooks, folder / "report", figures="figures", **options)
     return (folder / "report.html").read_text("utf-8")
-
-
-def pages_of(pdf):
-    """Return the text of every page."""
-    if not shutil.which("pdftotext"):
-        pytest.skip("no pdftotext")
-    text = subprocess.run(["pdftotext", "-layout", pdf, "-"], capture_output=True, text=True, check=True).stdout
-    return text.removesuffix("\f").split("\f")
-
-
-def filled(pdf):
-    """Return for each page the part of its text area that is left when the highest band without ink is taken away."""
-    if not shutil.which("pdftoppm"):
-        pytest.skip("no pdftoppm")
-    pages, shares = subprocess.run(["pdftoppm", "-r", "30", "-gray", pdf], capture_output=True, check=True).stdout, []
-    while pages:
-        kind, size, _, pixels = pages.split(b"\n", 3)
-        width, height = map(int, size.split())
-        assert kind == b"P5"
-        image = np.frombuffer(pixels[: width * height], np.uint8).reshape(height, width)
-        area = image[
-            round(0.084 * height) : round(0.926 * height)
-        ]  # without head and page number; margins of report.typ
-        inked = np.flatnonzero((area < 200).any(axis=1))
-        shares.append(1 - np.diff([0, *inked, len(area)]).max() / len(area))
-        pages = pixels[width * height :]
-    return shares
 
 
 # ---- display ----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The workbook as a whole: the form of its notebooks, its files, and `make report` from a clean copy."""
+"""The workbook as a whole: the form of its notebooks, its files, and `make all` from a clean copy."""
 
 import ast
 import json
@@ -12,9 +12,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import filled, pages_of
+
+from workbook.report.execute import check_parameters
+from workbook.report.notebook import ReportError
 
 ROOT = Path(__file__).parent.parent
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb")) + sorted((ROOT / "notebooks/reproduction").glob("*.ipynb"))
+NUMBERED = [path for path in NOTEBOOKS if path.name[0].isdigit()]
+CLAIMS = sorted((ROOT / "reports/claims").glob("*.yml"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
@@ -24,22 +30,21 @@ def cells(path, kind):
     return [cell | {"source": "".join(cell["source"])} for cell in every if cell["cell_type"] == kind]
 
 
-def code_lengths(path):
-    """Return for each code cell the number of lines that are neither empty nor comments nor imports."""
-    aside = re.compile(r"\s*(#|import |from |$)")
-    return [sum(not aside.match(line) for line in cell["source"].splitlines()) for cell in cells(path, "code")]
+def code_lines(path):
+    """Return for each code cell its lines that are not empty."""
+    return [[line for line in cell["source"].splitlines() if line.strip()] for cell in cells(path, "code")]
 
 
 # Notebooks
 
 
 def test_notebooks_are_named_by_number_and_topic():
-    names = [path.name for path in ROOT.glob("notebooks/*") if path.name not in ("sweeps", ".ipynb_checkpoints")]
-    assert len(names) >= 8
+    names = [path.name for path in ROOT.glob("notebooks/*.ipynb")]
     for name in names:
         assert re.fullmatch(r"(\d\d(-[a-z0-9]+)+|summary|appendix)\.ipynb", name), name
     numbers = [name[:2] for name in names if name[0].isdigit()]
-    assert len(set(numbers)) == len(numbers)
+    assert len(set(numbers)) == len(numbers) == 11
+    assert {path.stem for path in ROOT.glob("notebooks/reproduction/*.ipynb")} == {"front", "report", "methods"}
 
 
 @each_notebook
@@ -65,17 +70,27 @@ def test_no_outputs_are_committed(path):
 
 
 @each_notebook
-def test_cells_are_few_and_short(path):
-    """At most 25 cells of at most 25 lines, 10 on average, imports aside; lint limits the width of code lines."""
-    lengths = code_lengths(path)
-    assert len(lengths) <= 25 and max(lengths) <= 25 and sum(lengths) / len(lengths) <= 10
+def test_cells_are_short(path):
+    """At most 15 lines a cell, 10 on average, imports aside; lint limits the width of code lines."""
+    lengths = [sum(not re.match(r"\s*(#|import |from )", line) for line in lines) for lines in code_lines(path)]
+    assert max(lengths) <= 15 and sum(lengths) / len(lengths) <= 10
     for cell in cells(path, "markdown"):
-        assert all(len(line) <= 110 or line.startswith("|") for line in cell["source"].splitlines())
+        assert all(len(line) <= 120 or line.startswith("|") for line in cell["source"].splitlines())
 
 
-def test_cells_have_about_eight_lines():
-    lengths = [length for path in NOTEBOOKS for length in code_lengths(path)]
-    assert sum(lengths) / len(lengths) <= 8
+def test_numbered_notebooks_are_short():
+    lengths = {path.stem: sum(map(len, code_lines(path))) for path in NUMBERED}
+    assert sum(lengths.values()) <= 900 and max(lengths.values()) <= 130, lengths
+    assert sum(length < 80 for length in lengths.values()) > len(lengths) / 2, lengths
+
+
+@pytest.mark.parametrize("path", NUMBERED, ids=lambda path: path.stem)
+def test_numbered_notebooks_teach_the_course_only(path):
+    """They judge no report, and there is more prose than code."""
+    code = "\n".join("\n".join(lines) for lines in code_lines(path))
+    assert not re.search(r"observe|keep_effects|claim\(|workbook\.claims", code)
+    words = sum(len(cell["source"].split()) for cell in cells(path, "markdown"))
+    assert words > 4 * len(code.splitlines())
 
 
 @each_notebook
@@ -90,12 +105,16 @@ def test_notebooks_tell_and_the_library_computes(path):
 
 
 @each_notebook
-def test_an_unknown_parameter_is_an_error(path, tmp_path):
-    command = [sys.executable, "-m", "workbook.report", "execute", path, "-o", tmp_path / path.name, "-p", "profil", "full"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr == f"error: {path}: no parameter profil; did you mean profile?\n"
-    assert not list(tmp_path.iterdir())
+def test_references_read_well_in_jupyterlab(path):
+    """Figures, tables, equations and sections are links with a text; only sources are in pandoc's form, [@he2015]."""
+    for cell in cells(path, "markdown"):
+        assert not re.search(r"@(fig|tbl|eq|sec)-", cell["source"]), cell["source"]
+
+
+@each_notebook
+def test_an_unknown_parameter_is_an_error(path):
+    with pytest.raises(ReportError, match="no parameter profil; did you mean profile?"):
+        check_parameters(path, {"profil": "full"})
 
 
 # Files
@@ -110,14 +129,9 @@ def git(*arguments):
 
 def test_git_sees_the_library_and_not_what_is_built():
     """Many templates of .gitignore hide lib/."""
-    assert git("check-ignore", "--no-index", "lib/layers.py", "lib/report/templates/report/report.typ", ".ci/run") == []
-    built = [
-        "reports/report.pdf",
-        "reports/results/a.json",
-        "reports/build/a.ipynb",
-        "figures/a.svg",
-        ".venv/bin/python",
-    ]
+    ours = ["lib/nn/layers.py", "workbook/report/templates/report/report.typ", "reports/claims/a.yml", ".ci/run"]
+    assert git("check-ignore", "--no-index", *ours) == []
+    built = ["reports/report.pdf", "reports/results", "reports/build/a.ipynb", "reports/checks/a.csv", "figures/a.svg"]
     assert git("check-ignore", "--no-index", *built) == built
 
 
@@ -147,7 +161,7 @@ def test_make_lists_its_targets():
     assert {"help", "env", "report", "lab", "test", "lint", "clean", "distclean"} <= phony
 
 
-# The report
+# The documents
 
 
 @pytest.fixture(scope="module")
@@ -163,42 +177,64 @@ def checkout(tmp_path_factory):
         environment.pop(name, None)
 
     def make(*arguments):
-        command = ["make", "report", "PROFILE=quick", "DATA=standin", f"PY={sys.executable}", *arguments]
+        command = ["make", "PROFILE=quick", "DATA=standin", f"PY={sys.executable}", *arguments]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
         if done.returncode:
-            pytest.fail(f"make report: {done.stdout}{done.stderr[-1000:]}", pytrace=False)
+            pytest.fail(f"make {arguments}: {done.stdout}{done.stderr[-1000:]}", pytrace=False)
         return done
 
-    return folder, make, make()
+    return folder, make, make("all")
 
 
-def test_report_from_a_clean_copy(checkout):
-    """All notebooks run in the quick profile on the stand-in; the report is whole and says what it is made with."""
+def built(folder):
+    """Return {path in reports/: time of its last change}."""
+    return {path: path.stat().st_mtime_ns for path in folder.glob("reports/**/*") if path.is_file()}
+
+
+def test_every_notebook_runs_once(checkout):
+    """In the quick profile on the stand-in; report.ipynb once for each file of claims."""
     folder, _, first = checkout
-    for path in NOTEBOOKS:
-        assert re.search(rf"^notebooks/{path.name}: [\d.]+ s$", first.stdout, re.M), first.stdout
-        notebook = json.loads((folder / "reports/build" / path.name).read_text("utf-8"))
-        assert all(cell["execution_count"] for cell in notebook["cells"] if cell["cell_type"] == "code")
+    ran = re.findall(r"^reports/build/(\S+)\.ipynb: [\d.]+ s$", first.stdout, re.M)
+    course = [path.stem for path in ROOT.glob("notebooks/*.ipynb")]
+    repeated = [f"reproduction/{name}" for name in ("front", "methods", *(path.stem for path in CLAIMS))]
+    assert sorted(ran) == sorted(course + repeated), first.stdout
+    assert re.search(r"^Networks trained: \d+; Wall time: .* Arithmetic: .* Share: \d+ %$", first.stdout, re.M)
     assert not re.search(r"Traceback|RuntimeWarning|DuplicateCellId", first.stderr), first.stderr
-    pdf, html = ((folder / f"reports/report.{suffix}").read_bytes() for suffix in ("pdf", "html"))
+    for name in ran:
+        code = cells(folder / f"reports/build/{name}.ipynb", "code")
+        assert all(cell["execution_count"] for cell in code)
+        given = next(cell["source"] for cell in code if "injected-parameters" in cell["metadata"].get("tags", []))
+        assert 'profile = "quick"' in given and 'data = "standin"' in given
+
+
+@pytest.mark.parametrize("name", ["report", "reproduction"])
+def test_documents_are_whole(checkout, name):
+    folder, _, _ = checkout
+    pdf, html = ((folder / f"reports/{name}.{suffix}").read_bytes() for suffix in ("pdf", "html"))
     assert pdf.startswith(b"%PDF") and pdf.rstrip().endswith(b"%%EOF") and len(pdf) > 100_000
     text = html.decode()
     assert text.rstrip().endswith("</html>") and len(text) > 100_000
     assert re.search(r'class="banner"[^>]*>\s*<p>[^<]*[Ss]tand-in images, not CIFAR-10', text)
     assert "quick profile" in text
-    for path in NOTEBOOKS:
+    shares = filled(folder / f"reports/{name}.pdf")
+    assert all(share > 0.8 for share in shares[:-1]), [round(share, 2) for share in shares]
+
+
+def test_the_course_report_has_every_section(checkout):
+    folder, _, _ = checkout
+    text = (folder / "reports/report.html").read_text("utf-8")
+    for path in NUMBERED:
         title = cells(path, "markdown")[0]["source"].splitlines()[0]
         words = re.findall(r"[A-Za-z]{4,}", re.sub(r"\$.*?\$|\{.*?\}", "", title))
-        assert path.stem == "summary" or all(word in text for word in words), title
+        assert all(word in text for word in words), title
+    assert len(pages_of(folder / "reports/report.pdf")) <= 27  # captions are longer than with real images
 
 
-def test_a_second_report_runs_nothing(checkout):
+def test_a_second_time_nothing_runs(checkout):
     folder, make, _ = checkout
-    before = {path: path.stat().st_mtime_ns for path in folder.glob("reports/**/*")}
-    again = make()
-    assert "notebooks/" not in again.stdout and "report.pdf" not in again.stdout
-    after = {path: path.stat().st_mtime_ns for path in folder.glob("reports/**/*")}
-    assert {k: v for k, v in after.items() if k.is_file()} == {k: v for k, v in before.items() if k.is_file()}
+    before = built(folder)
+    assert re.search("^all: up to date", make("all").stdout, re.M)
+    assert built(folder) == before
 
 
 def test_new_prose_reruns_its_notebook_only_and_trains_nothing(checkout):
@@ -208,16 +244,17 @@ def test_new_prose_reruns_its_notebook_only_and_trains_nothing(checkout):
     notebook = json.loads(path.read_text("utf-8"))
     notebook["cells"][0]["source"] = ["".join(notebook["cells"][0]["source"]), "\n\nThis sentence is new."]
     path.write_text(json.dumps(notebook), "utf-8")
-    again = make()
-    assert re.findall(r"^notebooks/(\S+):", again.stdout, re.M) == [path.name]
+    (folder / "workbook/runs/sweep.py").touch()  # no notebook uses it
+    again = make("all")
+    assert re.findall(r"^reports/build/(\S+):", again.stdout, re.M) == [path.name]
     assert "0 trained" in again.stderr and sorted((folder / "reports/results").iterdir()) == results
     assert "This sentence is new." in (folder / "reports/report.html").read_text("utf-8")
 
 
 def test_clean_removes_what_was_built_and_nothing_else(checkout):
-    """The last test here, as it takes the report away."""
-    folder, _, _ = checkout
-    subprocess.run(["make", "clean"], cwd=folder, check=True, capture_output=True)
+    """The last test here, as it takes the documents away."""
+    folder, make, _ = checkout
+    make("clean")
     ours = {name for name in git("ls-files", "--cached", "--others", "--exclude-standard") if (ROOT / name).is_file()}
     left = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert ours <= left
