@@ -113,7 +113,7 @@ def test_references_read_well_in_jupyterlab(path):
 
 @each_notebook
 def test_an_unknown_parameter_is_an_error(path):
-    with pytest.raises(ReportError, match="no parameter profil; did you mean profile?"):
+    with pytest.raises(ReportError, match="no parameter profil; did you mean profile"):
         check_parameters(path, {"profil": "full"})
 
 
