@@ -161,6 +161,18 @@ def test_make_lists_its_targets():
     assert {"help", "env", "report", "lab", "test", "lint", "clean", "distclean"} <= phony
 
 
+def test_readme_names_what_there_is():
+    """Every file of its tree exists, its commands are targets, and no measured time is missing."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    tree = text.split("## What is where")[1].split("```")[1]
+    known = {path.name for path in ROOT.rglob("*") if ".venv" not in path.parts} | {"summary", "appendix"}
+    for names in re.findall(r"^ *(.*?)(?:  |$)", tree, re.M):
+        assert all(name.strip("/") in known for name in re.split(r",? ", names) if name), names
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M))
+    assert set(re.findall(r"(?:`|^)make (\w+)", text, re.M)) <= targets
+    assert "TODO" not in text
+
+
 # The documents
 
 
@@ -249,6 +261,18 @@ def test_new_prose_reruns_its_notebook_only_and_trains_nothing(checkout):
     assert re.findall(r"^reports/build/(\S+):", again.stdout, re.M) == [path.name]
     assert "0 trained" in again.stderr and sorted((folder / "reports/results").iterdir()) == results
     assert "This sentence is new." in (folder / "reports/report.html").read_text("utf-8")
+
+
+def test_the_code_of_the_readme_runs(checkout):
+    """With lib alone, and with stored runs."""
+    folder, _, _ = checkout
+    blocks = re.findall(r"^```python\n(.*?)^```", (folder / "README.md").read_text("utf-8"), re.S | re.M)
+    assert len(blocks) == 2
+    environment = os.environ | {"PYTHONPATH": str(folder), "SCHEDULER": "inproc"}
+    for block, accurate in zip(blocks, (r"'accuracy': np.float64\(0\.9", r"\[0\.\d+, 0\.\d+, 0\.\d+\]"), strict=True):
+        code = block.replace('"auto"', '"standin"')
+        done = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0 and re.search(accurate, done.stdout), done.stdout + done.stderr
 
 
 def test_clean_removes_what_was_built_and_nothing_else(checkout):

@@ -1,9 +1,11 @@
-"""The command line of the report: python -m workbook.report execute | build | begin | cost, used by the Makefile."""
+"""The command line of the report, used by the Makefile: python -m workbook.report execute | build | begin | cost."""
 
 import argparse
 import sys
 
 from .notebook import ReportError
+
+# Each command does its own imports, because they take a second each.
 
 
 def main(argv=None):
@@ -23,25 +25,22 @@ def main(argv=None):
 def _parser():
     parser = argparse.ArgumentParser(prog="python -m workbook.report", description="Notebooks to report.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    execute = commands.add_parser("execute", help="run one notebook")
-    execute.add_argument("notebook")
-    execute.add_argument("-o", "--output", required=True, metavar="OUT.ipynb")
-    execute.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
-    execute.set_defaults(command=_execute)
-    build = commands.add_parser("build", help="make PDF and HTML of executed notebooks, in this order")
-    build.add_argument("notebooks", nargs="+", metavar="NOTEBOOK")
-    build.add_argument("-o", "--output", required=True, metavar="REPORT", help="path without suffix")
-    build.add_argument("--code", action="store_true", help="append the notebooks' code")
-    build.set_defaults(command=_build)
-    begin = commands.add_parser("begin", help="note the time and how fast this machine is, before a build")
-    begin.set_defaults(command=_begin)
-    cost = commands.add_parser("cost", help="tell what the build trained and what that took")
-    cost.add_argument("data")
-    cost.set_defaults(command=_cost)
+
+    def add(name, command, text):
+        commands.add_parser(name, help=text).set_defaults(command=command)
+        return commands.choices[name].add_argument
+
+    argument = add("execute", _execute, "run one notebook")
+    argument("notebook")
+    argument("-o", "--output", required=True, metavar="OUT.ipynb")
+    argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    argument = add("build", _build, "make PDF and HTML of executed notebooks, in this order")
+    argument("notebooks", nargs="+", metavar="NOTEBOOK")
+    argument("-o", "--output", required=True, metavar="REPORT", help="path without suffix")
+    argument("--code", action="store_true", help="append the notebooks' code")
+    add("begin", _begin, "note the time and how fast this machine is, before a build")
+    add("cost", _cost, "say what the build trained and what that took")("data")
     return parser
-
-
-# The imports take a second each, so that each command does its own.
 
 
 def _execute(arguments):

@@ -13,20 +13,12 @@ from .notebook import read
 
 
 def build(notebooks, output, code=False, figures="../figures"):
-    """Make the PDF and the HTML report and write the figures; no file is replaced before all are made.
+    """Make ``<output>.pdf`` and ``<output>.html`` of executed notebooks, in this order, and return the two paths.
 
-    Arguments:
-        notebooks: paths of executed notebooks, in the report's order.
-        output: path of the results without suffix; ``<output>.yml`` may hold title, authors and links, else they are
-            those of ``reports/report.yml``.
-        code: whether an appendix lists the notebooks' code.
-        figures: folder of the figures, relative to that of the report: ``<name>.svg`` and ``<name>.png``.
-
-    Returns:
-        The paths of PDF and HTML.
-
-    Raises:
-        ReportError: a notebook is missing, failed or was not executed; a reference, label, formula or file is wrong.
+    ``<output>.yml`` may hold title, authors and links, else they are those of ``reports/report.yml``. code: whether an
+    appendix lists the notebooks' code. figures: the folder, relative to that of the report, to which every figure is
+    written as ``<name>.svg`` and ``<name>.png``. No file is replaced before all are made. Raises ReportError if a
+    notebook is missing, failed or was not executed, or if a reference, label, formula or file is wrong.
     """
     nb, made = merge(notebooks), {}
     config = Config({"ReportExporter": {"code": code, "strict": True, "figures": figures}})
@@ -42,19 +34,12 @@ def build(notebooks, output, code=False, figures="../figures"):
     for path, data in made.items():
         store.write(path, data)
     for path in reports:
-        path.touch()  # or make would build a report again whose inputs changed and which did not
+        path.touch()  # a file that did not change keeps its date, and make would build it again each time
     return reports
 
 
 def merge(notebooks):
-    """Return one notebook of many; every cell remembers where it is from.
-
-    Arguments:
-        notebooks: paths of notebooks, in order.
-
-    Raises:
-        ReportError: a file is missing or is no notebook.
-    """
+    """Return one notebook of many; every cell remembers where it is from. Raises ReportError as ``read`` does."""
     merged = nbformat.v4.new_notebook()
     for path in map(Path, notebooks):
         nb, number = read(path), 0

@@ -4,7 +4,6 @@ import json
 import os
 import time
 
-import pandas as pd
 from dask.system import CPU_COUNT  # the cores that this process may use, in a container too
 
 from lib import data
@@ -41,8 +40,3 @@ def build_cost(data_name):
         told["Cores"] = f"{CPU_COUNT}"
         told["Share"] = f"{100 * cost.share(records, seconds, CPU_COUNT, begun['rate']):.0f} %"
     return told
-
-
-def cost_table(data_name):
-    """Return ``build_cost`` as a table for the appendix."""
-    return pd.DataFrame({"What": name, "This build": value} for name, value in build_cost(data_name).items())

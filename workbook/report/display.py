@@ -25,13 +25,8 @@ _notice = ""  # state of the kernel: one notebook, one notice
 def setup(profile, data):
     """Return the course's Experiment under a profile, and show a notice if the numbers are not the real ones.
 
-    Arguments:
-        profile: ``"quick"`` or ``"full"``.
-        data: ``"auto"``, ``"cifar10"`` or ``"standin"``.
-
-    Raises:
-        ValueError: an unknown profile.
-        lib.data.DataError: the data set cannot be found or downloaded.
+    profile: "quick" or "full"; data: "auto", "cifar10" or "standin". Raises ValueError for an unknown profile,
+    lib.data.DataError if the data set cannot be found or downloaded.
     """
     course, caveat = profiles.setting(profile, data), profiles.caveat(profile, data)
     notice(caveat[:1].upper() + caveat[1:])
@@ -41,16 +36,10 @@ def setup(profile, data):
 def show_figure(fig, name, caption, *, alt=None, width=None):
     """Show a matplotlib figure with a caption, and close it. The same figure gives the same bytes.
 
-    Arguments:
-        fig: the matplotlib figure.
-        name: lower-case letters, digits and hyphens; the figure is cited as ``@fig-<name>`` or, so that JupyterLab
-            shows it well too, ``[Figure](#fig-<name>)``.
-        caption: Markdown; may hold ``$math$`` and citations.
-        alt: what the picture shows, for readers who cannot see it; the caption by default.
-        width: its width in the report, such as ``"70%"``; the figure's own size by default.
-
-    Raises:
-        ValueError: ``name`` holds other characters.
+    name: lower-case letters, digits and hyphens, else ValueError is raised; the figure is cited as ``@fig-<name>`` or,
+    so that it reads well in JupyterLab too, as ``[Figure](#fig-<name>)``. caption: Markdown, with ``$math$`` and
+    citations. alt: what the picture shows, for readers who cannot see it; the caption by default. width: its width in
+    the report, such as "70%"; the figure's own size by default.
     """
     import matplotlib.pyplot as plt  # here, not above: tables and sentences do without
 
@@ -59,11 +48,7 @@ def show_figure(fig, name, caption, *, alt=None, width=None):
     pixels = int(96 * fig.get_figwidth())
     plt.close(fig)  # or the inline backend would show it a second time
     # PNG beside SVG: JupyterLab does not trust papermill's outputs and hides their SVG
-    data = {
-        "image/svg+xml": svg.decode(),
-        "image/png": base64.b64encode(png).decode(),
-        "text/plain": alt or caption,
-    }
+    data = {"image/svg+xml": svg.decode(), "image/png": base64.b64encode(png).decode(), "text/plain": alt or caption}
     item = _item("fig", name, caption, alt=alt or caption, width=width)
     display(data, metadata={"report": item, "image/png": {"width": pixels}}, raw=True)
     _show_caption("fig", name, item["caption"])
@@ -72,18 +57,9 @@ def show_figure(fig, name, caption, *, alt=None, width=None):
 def show_table(df, name, caption, *, formats=None, index=True):
     """Show a DataFrame with a caption.
 
-    ``$math$`` in heads and cells is typeset, missing values are dashes, several header rows are kept.
-
-    Arguments:
-        df: the DataFrame.
-        name: lower-case letters, digits and hyphens; the table is cited as ``@tbl-<name>`` or
-            ``[Table](#tbl-<name>)``.
-        caption: Markdown; may hold ``$math$`` and citations.
-        formats: column to ``"{:.3f}"`` or to a function of one value.
-        index: whether the index is shown; a named index becomes a column.
-
-    Raises:
-        ValueError: ``name`` holds other characters.
+    ``$math$`` in heads and cells is typeset, missing values are dashes, several header rows are kept. name, caption: as
+    for ``show_figure``, with ``@tbl-<name>`` and ``[Table](#tbl-<name>)``. formats: {column: "{:.3f}" or a function of
+    one value}. index: whether the index is shown; a named index becomes a column.
     """
     _check(name)
     if index and any(part is not None for part in df.index.names):
@@ -97,22 +73,14 @@ def show_table(df, name, caption, *, formats=None, index=True):
 
 
 def say(text):
-    """Show Markdown that enters the report: sentences whose numbers are computed.
-
-    Arguments:
-        text: the Markdown.
-    """
+    """Show Markdown that enters the report: sentences whose numbers are computed."""
     display({"text/markdown": text, "text/plain": text}, raw=True)
 
 
 def record(**numbers):
     """Show numbers and hand them to the sweep that runs this notebook; they do not enter the report.
 
-    Arguments:
-        numbers: name to number; a number that is NaN or infinite says that the run diverged.
-
-    Raises:
-        TypeError: a value is no number.
+    A number that is NaN or infinite says that the run diverged. Raises TypeError if a value is no number.
     """
     values = {name: v.item() if hasattr(v, "item") else v for name, v in numbers.items()}
     if wrong := [name for name, v in values.items() if not isinstance(v, (int, float))]:
@@ -125,8 +93,7 @@ def record(**numbers):
 def notice(text):
     """Say on every page, and in every caption from here on, what these numbers are not.
 
-    Arguments:
-        text: one short sentence of Markdown; empty text shows nothing and ends an earlier notice.
+    text: one short sentence of Markdown; an empty one shows nothing and ends an earlier notice.
     """
     global _notice
     _notice = " ".join(text.split())

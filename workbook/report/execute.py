@@ -19,21 +19,12 @@ from .notebook import ReportError, read
 
 
 def execute(notebook, out, parameters=None):
-    """Run a notebook in its own folder and write the executed copy to ``out``.
+    """Run a notebook in its own folder, write the executed copy to ``out``, and return the seconds that it took.
 
-    While the notebook runs, the copy grows as ``failed/<name>`` beside ``out``. It stays there if a cell fails, so
-    ``out`` is either complete or does not exist. What the notebook prints goes to standard error.
-
-    Arguments:
-        notebook: path of the notebook; exactly one cell is tagged ``parameters`` and holds literals.
-        out: path of the executed copy.
-        parameters: name to value; a string is read as a literal unless the default is a string.
-
-    Returns:
-        Seconds that it took.
-
-    Raises:
-        ReportError: no such notebook or parameter, a value of the wrong type, a cell that failed.
+    parameters: {name: value}; a string is read as a literal unless the default is a string, too. While the notebook
+    runs, the copy grows as ``failed/<name>`` beside ``out``. It stays there if a cell fails, so ``out`` is either
+    complete or does not exist. What the notebook prints goes to standard error. Raises ReportError if there is no such
+    notebook or parameter, if a value has the wrong type, or if a cell fails.
     """
     notebook, out = Path(notebook), Path(out)
     values = check_parameters(notebook, parameters or {})
@@ -42,7 +33,9 @@ def execute(notebook, out, parameters=None):
     out.unlink(missing_ok=True)  # an older result must not pass for this run's
     start = time.perf_counter()
     nb = _run(notebook, partial, values)
-    _strip(nb)
+    for metadata in (nb.metadata, *(cell.metadata for cell in nb.cells)):  # papermill's absolute paths and times
+        metadata.pop("papermill", None)
+        metadata.pop("execution", None)
     if not notebook.is_absolute():
         nb.metadata["source"] = str(notebook)  # the report links to it
     nbformat.write(nb, partial)
@@ -53,18 +46,11 @@ def execute(notebook, out, parameters=None):
 
 
 def check_parameters(notebook, parameters):
-    """Return the parameters with strings turned into values of the defaults' types.
+    """Return {name: value} with strings turned into values of the defaults' types.
 
-    Arguments:
-        notebook: path of the notebook.
-        parameters: name to value, or to the value as a string.
-
-    Raises:
-        ReportError: an unknown name (the nearest is suggested), a value of the wrong type, not exactly one cell tagged
-            ``parameters``, or one that holds more than literals.
+    Raises ReportError for an unknown name (and suggests the nearest), a value of the wrong type, and as ``defaults``.
     """
-    known = defaults(notebook)
-    values = {}
+    known, values = defaults(notebook), {}
     for name, value in parameters.items():
         if name not in known:
             near = difflib.get_close_matches(name, known, 1)
@@ -80,7 +66,10 @@ def check_parameters(notebook, parameters):
 
 
 def defaults(notebook):
-    """Return {name: default} of a notebook's parameters. Raises ReportError as ``check_parameters`` does."""
+    """Return {name: default} of a notebook's parameters.
+
+    Raises ReportError unless exactly one cell is tagged ``parameters`` and holds nothing but literals.
+    """
     cells = [cell for cell in read(notebook).cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise ReportError(f"{notebook}: exactly one cell must be tagged parameters, not {len(cells)}")
@@ -120,21 +109,10 @@ def _run(notebook, partial, values):
             )  # fmt: skip
         except PapermillExecutionError as error:
             what = f"{error.ename}: {' '.join(error.evalue.split())}".rstrip(": ")
-            number = _number(partial, error.cell_index)
+            # the cell's number in the reader's notebook, which lacks the cells that papermill added
+            tags = [cell.metadata.get("tags", []) for cell in read(partial).cells]
+            tags = [each for each in tags if "papermill-error-cell-tag" not in each][: error.cell_index + 1]
+            number = sum("injected-parameters" not in each for each in tags)
             raise ReportError(f"{partial.stem}, cell {number} failed: {what} (see {partial})") from None
         except DeadKernelError:
             raise ReportError(f"{partial.stem}: the kernel died or was killed (see {partial})") from None
-
-
-def _number(partial, index):
-    """Return the number of the failed cell in the reader's notebook, which lacks the cells that papermill added."""
-    cells = read(partial).cells
-    ours = [c for c in cells if "papermill-error-cell-tag" not in c.metadata.get("tags", [])][: index + 1]
-    return len(ours) - sum("injected-parameters" in c.metadata.get("tags", []) for c in ours)
-
-
-def _strip(nb):
-    """Drop papermill's absolute paths and times."""
-    for metadata in (nb.metadata, *(cell.metadata for cell in nb.cells)):
-        metadata.pop("papermill", None)
-        metadata.pop("execution", None)

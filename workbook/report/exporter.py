@@ -1,8 +1,8 @@
 """nbconvert exporters: executed notebook -> pandoc Markdown -> Typst -> PDF, and -> HTML.
 
-``templates/report`` says what enters the report (``index.md.j2``), how it is numbered and linked
-(``report.lua``) and how it looks (``report.typ``, ``report.css``). pandoc and Typst come as wheels
-(pypandoc_binary, typst): no TeX, no browser, no network.
+``templates/report`` says what enters the report (``index.md.j2``), how it is numbered and linked (``report.lua``) and
+how it looks (``report.typ``, ``report.html``, ``report.css``). pandoc and Typst come as wheels (pypandoc_binary,
+typst): no TeX, no browser, no network.
 """
 
 import os
@@ -44,11 +44,7 @@ class CheckNotebook(Preprocessor):
     """Refuse notebooks that failed or were not executed; even out Markdown."""
 
     def preprocess(self, nb, resources):
-        """Check every cell.
-
-        Raises:
-            ReportError: names the notebook and the cell.
-        """
+        """Check every cell; raises ReportError, which names the notebook and the cell."""
         for number, cell in enumerate(nb.cells, 1):
             where = cell.metadata.get("where", f"cell {number}")
             if cell.cell_type == "markdown":
@@ -74,11 +70,9 @@ class ReportExporter(TemplateExporter):
     export_from_notebook = "Report (Markdown)"
     output_mimetype = "text/markdown"
 
-    metadata_file = Unicode(str(ROOT / "reports" / "report.yml"), help="Title, author, bibliography (YAML).").tag(
-        config=True
-    )
+    metadata_file = Unicode(str(ROOT / "reports" / "report.yml"), help="Title, author, links (YAML).").tag(config=True)
     code = Bool(False, help="Append the code of every notebook.").tag(config=True)
-    strict = Bool(False, help="Refuse references to labels that do not exist; a single notebook may have some.").tag(
+    strict = Bool(False, help="Refuse references to labels that do not exist.").tag(
         config=True
     )
     figures = Unicode(help="Folder of the figures, relative to the page; empty where there is none.").tag(config=True)
@@ -97,10 +91,9 @@ class ReportExporter(TemplateExporter):
     @property
     def default_config(self):
         """nbconvert's defaults, pictures taken out of the notebook, SVG before PNG."""
-        kinds = ["image/svg+xml", "image/png", "image/jpeg", "text/html"]
         ours = {
             "ExtractOutputPreprocessor": {"enabled": True},
-            "NbConvertBase": {"display_data_priority": kinds},
+            "NbConvertBase": {"display_data_priority": ["image/svg+xml", "image/png", "image/jpeg", "text/html"]},
             "TagRemovePreprocessor": {"remove_cell_tags": ["remove-cell"]},
         }
         config = super().default_config.copy()
@@ -113,11 +106,7 @@ class ReportExporter(TemplateExporter):
         yield "attr_text", lambda text: " ".join(text.replace('"', "'").split())
 
     def from_notebook_node(self, nb, resources=None, **kw):
-        """Convert one executed notebook.
-
-        Raises:
-            ReportError: the notebook failed or was not executed.
-        """
+        """Convert one executed notebook; raises ReportError if it failed or was not executed."""
         self.register_preprocessor(CheckNotebook(), enabled=True)
         resources = self._init_resources(resources)
         resources["code"] = self.code
@@ -126,8 +115,7 @@ class ReportExporter(TemplateExporter):
     def pandoc(self, markdown, resources, to, folder, *options):
         """Convert Markdown with pandoc, in ``folder``, where the pictures are put.
 
-        Raises:
-            ReportError: an unreadable formula, a missing reference, a label used twice, a missing file.
+        Raises ReportError: an unreadable formula, a missing reference, a label used twice, a missing file.
         """
         for name, data in resources.pop("outputs").items():  # popped: nbconvert would write them as files
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -162,11 +150,7 @@ class ReportPDFExporter(ReportExporter):
     file_extension = Unicode(".pdf").tag(config=True)
 
     def from_notebook_node(self, nb, resources=None, **kw):
-        """Convert one executed notebook.
-
-        Raises:
-            ReportError: pandoc or Typst refuses something.
-        """
+        """Convert one executed notebook; raises ReportError if pandoc or Typst refuses something."""
         markdown, resources = super().from_notebook_node(nb, resources, **kw)
         with TemporaryDirectory() as folder:
             source = Path(folder, "report.typ")
@@ -174,12 +158,9 @@ class ReportPDFExporter(ReportExporter):
             text = self.pandoc(markdown, resources, "typst-citations", Path(folder), template)
             source.write_text(text, "utf-8")
             try:
-                pdf, warnings = typst.compile_with_warnings(
-                    source,
-                    ignore_system_fonts=True,
-                    timestamp=int(os.environ.get("SOURCE_DATE_EPOCH", 0)),
-                    pdf_standards=PDF_STANDARDS,
-                )
+                date = int(os.environ.get("SOURCE_DATE_EPOCH", 0))
+                how = {"ignore_system_fonts": True, "timestamp": date, "pdf_standards": PDF_STANDARDS}
+                pdf, warnings = typst.compile_with_warnings(source, **how)
             except typst.TypstError as error:
                 raise ReportError(f"Typst: {error.message}{_excerpt(error)}") from None
         for warning in warnings:
@@ -201,11 +182,7 @@ class ReportHTMLExporter(ReportExporter):
     file_extension = Unicode(".html").tag(config=True)
 
     def from_notebook_node(self, nb, resources=None, **kw):
-        """Convert one executed notebook.
-
-        Raises:
-            ReportError: pandoc refuses something.
-        """
+        """Convert one executed notebook; raises ReportError if pandoc refuses something."""
         markdown, resources = super().from_notebook_node(nb, resources, **kw)
         options = ["--mathml", "--toc", "--toc-depth=2", "--number-sections", "--embed-resources",
                    f"--template={FILES / 'report.html'}", f"--css={FILES / 'report.css'}",

@@ -8,14 +8,7 @@ class ReportError(RuntimeError):
 
 
 def read(path):
-    """Return the notebook in a file.
-
-    Arguments:
-        path: where it is.
-
-    Raises:
-        ReportError: the file is missing or is no notebook.
-    """
+    """Return the notebook in a file; raises ReportError if the file is missing or is no notebook."""
     try:
         return nbformat.read(path, as_version=4)
     except FileNotFoundError:
