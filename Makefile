@@ -23,7 +23,7 @@ LONGEST  := $(foreach number,09 07 06 03,$(filter $(BUILD)/$(number)-%,$(SECTION
 # What notebooks compute and show with. A change runs them again; results are trained again only if lib/nn changed.
 LIBRARY   := $(wildcard lib/*.py lib/nn/*.py) workbook/report/report.mplstyle \
 	$(addprefix workbook/report/,display.py plots.py tables.py) \
-	$(filter-out $(addprefix %/,sweep.py cores.py progress.py cost.py yamlfile.py),$(wildcard workbook/runs/*.py))
+	$(addprefix workbook/runs/,experiment.py fields.py oddities.py profiles.py engine.py search.py store.py)
 JUDGEMENT := $(wildcard workbook/claims/*.py workbook/claims/*.yml)
 EXPORT    := $(addprefix workbook/report/,build.py exporter.py) $(wildcard workbook/report/templates/report/*) reports/refs.bib
 

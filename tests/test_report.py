@@ -1,6 +1,8 @@
 """The report: what notebooks show, what becomes of it, and what is refused."""
 
+import json
 import re
+import time
 
 import matplotlib
 
@@ -15,7 +17,7 @@ from nbconvert.exporters import get_exporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from workbook.report import __main__ as cli
-from workbook.report import display, notice, say, setup, show_figure, show_table
+from workbook.report import cost, display, notice, say, setup, show_figure, show_table
 from workbook.report.build import build, merge
 from workbook.report.exporter import FILES, ReportHTMLExporter, ReportPDFExporter
 from workbook.report.notebook import ReportError
@@ -400,3 +402,29 @@ def test_a_failed_notebook_is_kept_apart(tmp_path, capsys):
     assert capsys.readouterr().err == line
     assert not out.exists()
     assert "bad seed" in failed.read_text()
+
+
+# ---- cost -------------------------------------------------------------------------------------------
+
+
+def test_a_build_says_what_it_trained(pictures, monkeypatch, tmp_path):
+    """Of what is stored, only what was trained since the build began."""
+    monkeypatch.setattr(cost, "BEGUN", tmp_path / "build" / "begun.json")
+    monkeypatch.setattr(cost.data, "load", lambda name: pictures)
+    assert cost.build_cost("standin") == {}  # no build
+    cost.begin()
+    begun = json.loads(cost.BEGUN.read_text())
+    assert begun["rate"] > 0
+    cost.BEGUN.write_text(json.dumps({"time": time.time() - 120, "rate": 50.0}))
+    dates = [time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() - ago)) for ago in (300, 60, 30)]
+    stored = [{"run": {"date": date, "experiment": {}}} for date in dates]
+    monkeypatch.setattr(cost.store, "current", lambda code, fingerprint: stored)
+    monkeypatch.setattr(cost.cost, "total", lambda records: 1.5e12 * len(records))
+    monkeypatch.setattr(cost, "CPU_COUNT", 2)
+    told = cost.build_cost("standin")
+    assert told == {
+        "Networks trained": "2", "Wall time": "2.0 min", "Arithmetic": "3 TFLOP", "One core's rate": "50 GFLOP/s",
+        "Cores": "2", "Share": "25 %",
+    }  # fmt: skip
+    monkeypatch.setenv("SCHEDULER", "tcp://10.0.0.1:8786")
+    assert "Share" not in cost.build_cost("standin")
