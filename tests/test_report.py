@@ -224,6 +224,16 @@ def test_lines_end_between_words_only(shown, tmp_path):
     assert text.replace("\u00a0", "·").count("50·000") == 3 and "a b" in text
 
 
+def test_powers_of_ten_are_written_out(shown, tmp_path):
+    errors = pd.DataFrame({"Error": [1.5e-7, -2e-10]})
+    show_table(errors, "t", "Below 1e-06.", formats={"Error": "{:.1e}"}, index=False)
+    typ = source(write(tmp_path / "n.ipynb", "About (3.8e-10), not `1e-3`.", executed("x", shown)), folder=tmp_path)
+    typ = re.sub(r'#math.equation\(block: false, numbering: none, alt: "[^"]*", (.*?)\.body\)', r"\1", typ)
+    for part in ("About ($3.8 dot.op 10^(- 10)$), not `1e-3`.", "Below $10^(- 6)$.", "align: (right,)",
+                 "[$1.5 dot.op 10^(- 7)$]", "[−$2.0 dot.op 10^(- 10)$]"):  # fmt: skip
+        assert part in typ, part
+
+
 def test_page_is_for_everyone(two, tmp_path):
     """Landmarks, heads that say what they head, links to PDF and figures, night."""
     text = html(two, tmp_path)

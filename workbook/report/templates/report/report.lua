@@ -223,6 +223,15 @@ local function equation(m)
   return m
 end
 
+-- 3.8e-10 as people write it
+local function power(s)
+  local text = s.text:gsub('−', '-')
+  local before, digits, sign, exponent, after = text:match '^([^%w]*)(%d+%.?%d*)e([-+])0*(%d+)([.,;:)]*)$'
+  if not digits then return end
+  local tex = (digits == '1' and '' or digits .. ' \\cdot ') .. '10^{' .. (sign == '-' and '-' or '') .. exponent .. '}'
+  return { pandoc.Str((before:gsub('%-', '−'))), equation(pandoc.Math('InlineMath', tex)), pandoc.Str(after) }
+end
+
 -- \begin{align} ... \end{align} without dollars is math in JupyterLab
 local function rawtex(r)
   if r.format:match 'tex' and r.text:match '^%s*\\begin' then
@@ -319,7 +328,7 @@ function Pandoc(doc)
   doc = doc:walk {
     traverse = 'topdown', Div = div, Figure = captioned, Table = captioned, Header = header, Math = equation,
   }
-  doc = doc:walk { Cite = cite, Link = link, Image = typst and image or nil }
+  doc = doc:walk { Str = power, Cite = cite, Link = link, Image = typst and image or nil }
   if not typst then doc = doc:walk { Table = htmltable, Figure = htmlfigure } end
   if #missing > 0 and strict then
     error('no such figure, table, equation, section or source: ' .. table.concat(missing, ', '), 0)
