@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import filled, pages_of
@@ -17,7 +18,7 @@ from nbconvert.exporters import get_exporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from workbook.report import __main__ as cli
-from workbook.report import cost, display, notice, say, setup, show_figure, show_table
+from workbook.report import cost, display, notice, record, recorded, say, setup, show_figure, show_table
 from workbook.report.build import build, merge
 from workbook.report.exporter import FILES, ReportHTMLExporter, ReportPDFExporter
 from workbook.report.notebook import ReportError
@@ -122,6 +123,15 @@ def test_setup_gives_the_course_and_its_notice(shown):
     assert course.data == "standin" and course.n_s == 2250 // 150
     (notice_shown,) = shown
     assert "Stand-in images" in notice_shown.metadata["report"]["notice"]
+
+
+def test_sections_hand_numbers_to_the_front_page(shown, monkeypatch, tmp_path):
+    monkeypatch.setattr(display, "BUILT", tmp_path)
+    record(gain=np.float64(1.5), half=float("nan"))
+    write(tmp_path / "05-three.ipynb", "text", executed("record()", shown))
+    assert recorded("05-three") == {"gain": 1.5, "half": None}
+    with pytest.raises(ReportError, match="no such notebook"):
+        recorded("06-nine")
 
 
 # ---- the report -------------------------------------------------------------------------------------

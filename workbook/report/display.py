@@ -12,7 +12,12 @@ import re
 import pandas as pd
 from IPython.display import display
 
-from workbook.runs import profiles
+from workbook.runs import profiles, store
+
+from .notebook import read
+
+#: The executed notebooks of the course report
+BUILT = store.ROOT / "reports" / "build"
 
 TITLES = {"fig": "Figure", "tbl": "Table"}
 
@@ -88,6 +93,15 @@ def record(**numbers):
     text = ", ".join(f"{name} = {value:.4g}" for name, value in values.items())
     values = {name: v if math.isfinite(v) else None for name, v in values.items()}  # JSON has no NaN
     display({RECORD: values, "text/plain": text}, raw=True)
+
+
+def recorded(name):
+    """Return {name: number}, what the section of that name recorded when the report was last built.
+
+    Raises ReportError if it has not been built.
+    """
+    outputs = [output for cell in read(BUILT / f"{name}.ipynb").cells for output in cell.get("outputs", ())]
+    return {key: value for output in outputs for key, value in output.get("data", {}).get(RECORD, {}).items()}
 
 
 def notice(text):

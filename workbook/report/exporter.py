@@ -5,6 +5,7 @@ how it looks (``report.typ``, ``report.html``, ``report.css``). pandoc and Typst
 typst): no TeX, no browser, no network.
 """
 
+import copy
 import os
 import re
 import shutil
@@ -15,7 +16,6 @@ from tempfile import TemporaryDirectory
 import pypandoc
 import typst
 from nbconvert.exporters import TemplateExporter
-from nbconvert.preprocessors import Preprocessor
 from traitlets import Bool, Unicode, default
 from traitlets.config import Config
 
@@ -40,28 +40,23 @@ ABOVE_TABLE = re.compile(r"^(?!\s*\|)(.*\S.*)\n(?=\s*\|.*\n\s*\|?[\s:|-]+\n)", r
 EMPTY_HEAD = re.compile(r"<th(?:\s[^>]*)?>\s*</th>")
 
 
-class CheckNotebook(Preprocessor):
-    """Refuse notebooks that failed or were not executed; even out Markdown."""
-
-    def preprocess(self, nb, resources):
-        """Check every cell; raises ReportError, which names the notebook and the cell."""
-        for number, cell in enumerate(nb.cells, 1):
-            where = cell.metadata.get("where", f"cell {number}")
-            if cell.cell_type == "markdown":
-                if len(re.findall(r"^\s*```", cell.source, re.M)) % 2:
-                    raise ReportError(f"{where}: a code block is not closed")
-                cell.source = ABOVE_TABLE.sub(r"\1\n\n", cell.source)
-            elif cell.cell_type == "code" and cell.source.strip():
-                self._check_code(cell, where)
-        return nb, resources
-
-    def _check_code(self, cell, where):
-        may_fail = "raises-exception" in cell.metadata.get("tags", [])
-        for output in cell.outputs:
-            if output.output_type == "error" and not may_fail:
-                raise ReportError(f"{where} failed: {output.ename}: {' '.join(output.evalue.split())}")
-        if cell.execution_count is None:
-            raise ReportError(f"{where} was not executed")
+def checked(nb):
+    """Return a copy with Markdown evened out; raises ReportError where a cell failed or was not executed."""
+    nb = copy.deepcopy(nb)
+    for number, cell in enumerate(nb.cells, 1):
+        where = cell.metadata.get("where", f"cell {number}")
+        if cell.cell_type == "markdown":
+            if len(re.findall(r"^\s*```", cell.source, re.M)) % 2:
+                raise ReportError(f"{where}: a code block is not closed")
+            cell.source = ABOVE_TABLE.sub(r"\1\n\n", cell.source)
+        elif cell.cell_type == "code" and cell.source.strip():
+            may_fail = "raises-exception" in cell.metadata.get("tags", [])
+            for output in cell.outputs:
+                if output.output_type == "error" and not may_fail:
+                    raise ReportError(f"{where} failed: {output.ename}: {' '.join(output.evalue.split())}")
+            if cell.execution_count is None:
+                raise ReportError(f"{where} was not executed")
+    return nb
 
 
 class ReportExporter(TemplateExporter):
@@ -72,17 +67,13 @@ class ReportExporter(TemplateExporter):
 
     metadata_file = Unicode(str(ROOT / "reports" / "report.yml"), help="Title, author, links (YAML).").tag(config=True)
     code = Bool(False, help="Append the code of every notebook.").tag(config=True)
-    strict = Bool(False, help="Refuse references to labels that do not exist.").tag(
-        config=True
-    )
+    strict = Bool(False, help="Refuse references to labels that do not exist.").tag(config=True)
     figures = Unicode(help="Folder of the figures, relative to the page; empty where there is none.").tag(config=True)
 
     template_name = Unicode("report").tag(config=True, affects_template=True)
     file_extension = Unicode(".md").tag(config=True)
 
-    @default("template_extension")
-    def _template_extension_default(self):
-        return ".md.j2"
+    template_extension = Unicode(".md.j2").tag(config=True, affects_environment=True)
 
     @default("extra_template_basedirs")
     def _extra_template_basedirs_default(self):
@@ -100,17 +91,11 @@ class ReportExporter(TemplateExporter):
         config.merge(Config(ours))
         return config
 
-    def default_filters(self):
-        """nbconvert's filters and ``attr_text``, which makes a text fit for a pandoc attribute."""
-        yield from super().default_filters()
-        yield "attr_text", lambda text: " ".join(text.replace('"', "'").split())
-
     def from_notebook_node(self, nb, resources=None, **kw):
         """Convert one executed notebook; raises ReportError if it failed or was not executed."""
-        self.register_preprocessor(CheckNotebook(), enabled=True)
         resources = self._init_resources(resources)
         resources["code"] = self.code
-        return super().from_notebook_node(nb, resources, **kw)
+        return super().from_notebook_node(checked(nb), resources, **kw)
 
     def pandoc(self, markdown, resources, to, folder, *options):
         """Convert Markdown with pandoc, in ``folder``, where the pictures are put.
