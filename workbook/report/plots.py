@@ -56,6 +56,20 @@ def intervals(effects, xlabel="Difference in test accuracy / points"):
     return fig
 
 
+def units(panels, limit, columns=3):
+    """Draw the histogram of every column of named arrays {title: (n, d)} within ±limit, all panels sharing axes."""
+    rows = -(-len(panels) // columns)
+    fig, axes = plt.subplots(rows, columns, figsize=(WIDTH, 1.4 * rows), sharex=True, sharey=True, squeeze=False)
+    for ax, (title, values) in zip(axes.flat, panels.items(), strict=True):
+        for unit in values.T:
+            ax.hist(unit, np.linspace(-limit, limit, 61), density=True, histtype="step", color="C0", alpha=0.3, lw=0.6)
+        ax.set_title(title, fontsize=8)
+        ax.set_ylim(0, 1.3)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("Density")
+    return fig
+
+
 def curve(results, name):
     """Return one curve of several results as an array (n, L); accuracies in %."""
     return np.array([r.curves[name] for r in results]) * (100 if name.endswith("accuracy") else 1)

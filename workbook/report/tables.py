@@ -78,6 +78,12 @@ def points(effect):
     return f"{mean:+.2f} points (one pair, no interval)" if np.isnan(half) else f"{mean:+.2f} ± {half:.2f} points"
 
 
+def sign(effect):
+    """Return 1 or -1 where the whole interval of a ``difference`` lies on one side of 0, and 0 where it does not."""
+    mean, half = effect
+    return int(np.sign(mean)) if abs(mean) > half else 0
+
+
 def run_times(records):
     """Return a table of how many networks of each kind were trained and how long; records as from store.current."""
     frame = pd.DataFrame([r["run"]["experiment"] | {"seconds": r["run"]["seconds"]} for r in records])
