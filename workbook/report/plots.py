@@ -34,15 +34,31 @@ def band(ax, x, curves, label, color, style="-"):
 def over(ax, series, **labels):
     """Draw named rows of repeated values, {name: {x: values (n,)}}: the mean, and a bar from the lowest to the highest.
 
-    The points lie at the values of x, and side by side at 0, 1, ... where these are strings. labels: xlabel, xscale
-    and so on, as for ``ax.set``.
+    Where the x are integers, they are marked, and the series are drawn side by side. labels: as for ``ax.set``.
     """
-    for (name, row), marker in zip(series.items(), MARKERS, strict=False):
+    for index, ((name, row), marker) in enumerate(zip(series.items(), MARKERS, strict=False)):
         values = [np.asarray(each, float) for each in row.values()]
         means = np.array([v.mean() for v in values])
         bars = [means - [v.min() for v in values], [v.max() for v in values] - means]
-        ax.errorbar(list(row), means, bars, marker=marker, label=name, capsize=2, ms=4)
+        x = np.array(list(row))
+        if x.dtype.kind == "i":
+            ax.set_xticks(x)
+            x = x + 0.06 * (index - (len(series) - 1) / 2)
+        ax.errorbar(x, means, bars, marker=marker, label=name, capsize=2, ms=4)
     ax.set(**labels)
+
+
+def panels_over(panels, xlabel, log=(), columns=2, sharey=False):
+    """Draw ``over`` in panels, {ylabel: {name: {x: values}}}; log: the ylabels with a logarithmic axis."""
+    rows = -(-len(panels) // columns)
+    size = (WIDTH, 1.75 * rows + 0.5)
+    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharex=True, sharey=sharey)
+    for ax, (ylabel, series) in zip(axes.flat, panels.items(), strict=True):
+        over(ax, series, ylabel=ylabel, yscale="log" if ylabel in log else "linear")
+    for ax in axes[-1]:
+        ax.set_xlabel(xlabel)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return fig
 
 
 def intervals(effects, xlabel="Difference in test accuracy / points"):
@@ -107,6 +123,18 @@ def small_multiples(groups, quantities, height=1.35, **shared):
     return fig
 
 
+def side_by_side(panels, name="validation_accuracy", ylabel="Validation accuracy / %"):
+    """Draw one curve of several networks in each panel, mean and range: {title: {name: results}}; shared axes."""
+    fig, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 2.2), sharey=True, squeeze=False)
+    for ax, (title, groups) in zip(axes[0], panels.items(), strict=True):
+        for index, (label, results) in enumerate(groups.items()):
+            band(ax, np.array(results[0].curves["update"]) / 1000, curve(results, name), label, f"C{index}")
+        ax.set(title=title, xlabel="Updates / 1000")
+    axes[0, 0].set_ylabel(ylabel)
+    axes[0, 0].legend(fontsize=7)
+    return fig
+
+
 def learning_rate(experiment):
     """Draw the learning rate of every update."""
     fig, ax = plt.subplots(figsize=(WIDTH, 1.5))
@@ -115,15 +143,17 @@ def learning_rate(experiment):
     return fig
 
 
-def search(rounds, best=None, metric="validation_accuracy"):
-    """Draw an accuracy over log lambda of named rounds of a search, in one picture, the best result marked."""
+def search(rounds, best=None):
+    """Draw training and validation accuracy over lambda of named rounds of a search, the best validation one marked."""
     fig, ax = plt.subplots(figsize=(WIDTH, 2.7))
-    for (name, results), marker in zip(rounds.items(), MARKERS, strict=False):
-        x, y = [r.experiment.l2 for r in results], [100 * r.scores[metric] for r in results]
-        ax.plot(x, y, marker, label=name, ms=4)
+    for index, ((name, results), marker) in enumerate(zip(rounds.items(), MARKERS, strict=False)):
+        x, style = [r.experiment.l2 for r in results], {"ls": "", "marker": marker, "ms": 4, "color": f"C{index}"}
+        ax.plot(x, [100 * r.scores["validation_accuracy"] for r in results], label=f"{name}, validation", **style)
+        ax.plot(x, [100 * r.scores["train_accuracy"] for r in results], label=f"{name}, training", mfc="none", **style)
     if best is not None:
-        ax.plot(best.experiment.l2, 100 * best.scores[metric], "o", ms=10, mfc="none", color="black", label="best")
-    ax.set(xscale="log", xlabel=r"$\lambda$", ylabel="Validation accuracy / %")
+        y = 100 * best.scores["validation_accuracy"]
+        ax.plot(best.experiment.l2, y, "o", ms=10, mfc="none", color="black", label="best")
+    ax.set(xscale="log", xlabel=r"$\lambda$", ylabel="Accuracy / %")
     fig.legend(loc="outside right center")  # beside the axes: the points may lie anywhere
     return fig
 
