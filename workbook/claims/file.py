@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from lib.choices import check_choice
+from workbook.claims import trials
 from workbook.claims.quantities import Quantity, quantity
 from workbook.runs.experiment import make
 from workbook.runs.yamlfile import load_yaml
@@ -187,7 +188,7 @@ def _claimed(file, name, entry, settings):
     with file.at(*keys, "kind"):
         check_choice("kind", kind, list(KINDS))
     with file.at(*keys):
-        if "stated" not in entry:
+        if entry.get("stated") is None:
             raise ValueError(f"{name} needs stated: how it differs from the course's setting, {{}} if in nothing")
     variants, reads = _variants(file, keys, entry, {} if kind == "gradient check" else settings, kind)
     numbers = {}
@@ -206,7 +207,8 @@ def _variants(file, keys, entry, settings, kind):
     for variant in VARIANTS:
         own = file.table((*keys, variant), entry.get(variant))
         common = file.table(("settings", variant), settings.get(variant))
-        if variant not in entry and (variant == "assigned" or not common):
+        absent = variant not in entry and (variant == "assigned" or not common)
+        if absent or entry.get(variant, {}) is None:  # an empty "coded:" says that it is not trained
             continue
         found = _over(_over(variants["stated"] if variant == "coded" else {}, common), own)
         read = file.table((*keys, variant, "read"), found.pop("read", {}))
@@ -250,14 +252,21 @@ def _number(what, given, line):
 
 
 def _check_numbers(file, claimed, experiments):
-    """Check that an experiment of this kind has these numbers, and which experiment a gain is over."""
+    """Check that an experiment of this kind has its numbers, and what they and its trials refer to."""
+    names = [name for name in experiments if name != claimed.name]
+    for variant, settings in claimed.variants.items():
+        with file.at("experiments", claimed.name, variant, "trials"):
+            if claimed.kind == "search":
+                trials.check(claimed.name, settings, claimed.numbers, names)
     for name, number in claimed.numbers.items():
         how = number.quantity.how
         with file.at("experiments", claimed.name, "numbers", name):
             kinds = ["gradient check"] if "gradient" in how else ["search"] if "rank" in how else ["networks"]
             check_choice(f"{name}, kind", claimed.kind, list(KINDS) if "setting" in how else kinds)
+            if "setting" in how:
+                trials.setting(claimed.name, claimed.variants["stated"], how["setting"])
             if "difference" in how or number.over is not None:
-                check_choice("over", number.over, list(experiments) if "difference" in how else ["nothing"])
+                check_choice("over", number.over, names if "difference" in how else ["nothing"])
 
 
 def _effects(file, keys, entry, experiments):
