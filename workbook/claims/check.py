@@ -29,7 +29,10 @@ def main(arguments=None):
         print(f"check: {error}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, engine.Interrupted) as error:
-        print(f"check: {str(error) or 'stopped'}; what was trained is stored, the same command goes on", file=sys.stderr)
+        print(
+            f"check: {str(error) or 'stopped'}; the results so far are stored, the same command goes on",
+            file=sys.stderr,
+        )
         return 3
     except (engine.RunError, RuntimeError, OSError) as error:
         print(f"check: {' '.join(str(error).split())}", file=sys.stderr)
