@@ -294,7 +294,10 @@ def test_notebooks_with_the_same_cell_ids_merge_quietly(two, recwarn):
 
 
 BAD = {
-    "missing reference": (["see @fig-nope and @nobody1999"], r"no such .* source: @fig-nope, @nobody1999"),
+    "missing reference": (
+        ["# A\n\nsee @fig-nope, @nobody1999"],
+        'no such .* source: @fig-nope in "A", @nobody1999 in "A"',
+    ),
     "duplicate label": (["$$a \\label{eq-a}$$\n\n$$b \\label{eq-a}$$"], "label @eq-a is used twice"),
     "failed cell": (["x", executed("raise", ERROR)], "n.ipynb, cell 2 failed: ValueError: bad seed 7"),
     "unexecuted cell": ([executed(), executed(count=None)], "n.ipynb, cell 2 was not executed"),
