@@ -92,7 +92,7 @@ lint: $(READY) ## check code and notebooks
 	$(PY) -m ruff format --check .
 
 clean: ## remove what was built, but not the stored results
-	rm -rf $(BUILD) reports/checks reports/*.pdf reports/*.html reports/reproduction.csv figures/*.svg figures/*.png
+	rm -rf $(BUILD) reports/checks reports/*.pdf reports/*.html reports/reproduction.csv reports/lambda-search.csv figures/*.svg figures/*.png
 
 distclean: clean ## remove also the stored results and the environment
 	rm -rf reports/results reports/sweeps $(VENV)
@@ -125,6 +125,9 @@ $(CLAIMED): $(BUILD)/reproduction/%.ipynb: notebooks/reproduction/report.ipynb r
 $(BUILD)/reproduction/front.ipynb: $(wildcard reports/claims/*.yml) $(JUDGEMENT) | $(CLAIMED)
 $(BUILD)/reproduction/methods.ipynb: $(JUDGEMENT)
 # the front page of the course report shows networks of all sections, and the appendix tells what all took
+reports/lambda-search.csv: $(BUILD)/07-lambda-search.ipynb
+	@:
+$(BUILD)/summary.ipynb: reports/lambda-search.csv
 $(BUILD)/summary.ipynb $(BUILD)/appendix.ipynb: | $(SECTIONS)
 
 reports/report.pdf: $(COURSE) reports/report.yml $(EXPORT)

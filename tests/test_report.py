@@ -10,7 +10,6 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import nbformat
-import numpy as np
 import pandas as pd
 import pytest
 from conftest import filled, pages_of
@@ -18,7 +17,7 @@ from nbconvert.exporters import get_exporter
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from workbook.report import __main__ as cli
-from workbook.report import cost, display, notice, record, recorded, say, setup, show_figure, show_table
+from workbook.report import cost, display, notice, say, setup, show_figure, show_table
 from workbook.report.build import build, merge
 from workbook.report.exporter import FILES, ReportHTMLExporter, ReportPDFExporter
 from workbook.report.notebook import ReportError
@@ -125,13 +124,13 @@ def test_setup_gives_the_course_and_its_notice(shown):
     assert "Stand-in images" in notice_shown.metadata["report"]["notice"]
 
 
-def test_sections_hand_numbers_to_the_front_page(shown, monkeypatch, tmp_path):
-    monkeypatch.setattr(display, "BUILT", tmp_path)
-    record(gain=np.float64(1.5), half=float("nan"))
-    write(tmp_path / "05-three.ipynb", "text", executed("record()", shown))
-    assert recorded("05-three") == {"gain": 1.5, "half": None}
-    with pytest.raises(ReportError, match="no such notebook"):
-        recorded("06-nine")
+def test_references_are_links_in_jupyterlab(shown, tmp_path):
+    say("The cost falls (@fig-cost) as [@he2015] says.")
+    assert shown[0].data["text/markdown"] == "The cost falls ([Figure “cost”](#fig-cost)) as [@he2015] says."
+    show_figure(curve(), "cost", "Cost, see @fig-cost.")
+    assert shown[2].data["text/markdown"].endswith("Cost, see [Figure “cost”](#fig-cost).")
+    text = re.sub("<[^>]*>", "", html([write(tmp_path / "n.ipynb", "# A", executed("x", shown))], tmp_path))
+    assert "The cost falls (Figure·1) as (He et al. 2015) says." in text.replace("\u00a0", "·")
 
 
 # ---- the report -------------------------------------------------------------------------------------
@@ -294,7 +293,10 @@ def test_notebooks_with_the_same_cell_ids_merge_quietly(two, recwarn):
 
 
 BAD = {
-    "missing reference": (["see @fig-nope and @nobody1999"], r"no such .* source: @fig-nope, @nobody1999"),
+    "missing reference": (
+        ["# A\n\nsee @fig-nope, @nobody1999"],
+        'no such .* source: @fig-nope in "A", @nobody1999 in "A"',
+    ),
     "duplicate label": (["$$a \\label{eq-a}$$\n\n$$b \\label{eq-a}$$"], "label @eq-a is used twice"),
     "failed cell": (["x", executed("raise", ERROR)], "n.ipynb, cell 2 failed: ValueError: bad seed 7"),
     "unexecuted cell": ([executed(), executed(count=None)], "n.ipynb, cell 2 was not executed"),

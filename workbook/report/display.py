@@ -12,14 +12,9 @@ import re
 import pandas as pd
 from IPython.display import display
 
-from workbook.runs import profiles, store
+from workbook.runs import profiles
 
-from .notebook import read
-
-#: The executed notebooks of the course report
-BUILT = store.ROOT / "reports" / "build"
-
-TITLES = {"fig": "Figure", "tbl": "Table"}
+TITLES = {"fig": "Figure", "tbl": "Table", "eq": "Equation", "sec": "Section"}
 
 #: The type of the output that carries recorded numbers
 RECORD = "application/vnd.cifar10-workbook.record+json"
@@ -79,7 +74,7 @@ def show_table(df, name, caption, *, formats=None, index=True):
 
 def say(text):
     """Show Markdown that enters the report: sentences whose numbers are computed."""
-    display({"text/markdown": text, "text/plain": text}, raw=True)
+    display({"text/markdown": _linked(text), "text/plain": text}, raw=True)
 
 
 def record(**numbers):
@@ -93,15 +88,6 @@ def record(**numbers):
     text = ", ".join(f"{name} = {value:.4g}" for name, value in values.items())
     values = {name: v if math.isfinite(v) else None for name, v in values.items()}  # JSON has no NaN
     display({RECORD: values, "text/plain": text}, raw=True)
-
-
-def recorded(name):
-    """Return {name: number}, what the section of that name recorded when the report was last built.
-
-    Raises ReportError if it has not been built.
-    """
-    outputs = [output for cell in read(BUILT / f"{name}.ipynb").cells for output in cell.get("outputs", ())]
-    return {key: value for output in outputs for key, value in output.get("data", {}).get(RECORD, {}).items()}
 
 
 def notice(text):
@@ -132,6 +118,13 @@ def _render(fig, name):
     return svg.getvalue(), png.getvalue()
 
 
+def _linked(text):
+    """Return Markdown in which ``@fig-cost`` is a link that reads well in JupyterLab; the report makes it a number."""
+    return re.sub(
+        r"@(fig|tbl|eq|sec)-([a-z0-9-]*[a-z0-9])", lambda m: f"[{TITLES[m[1]]} “{m[2]}”](#{m[1]}-{m[2]})", text
+    )
+
+
 def _formatter(spec):
     write = spec.format if isinstance(spec, str) else spec
     return lambda value: "–" if pd.api.types.is_scalar(value) and pd.isna(value) else write(value)
@@ -147,7 +140,7 @@ def _item(kind, name, caption, **more):
 def _show_caption(kind, name, caption):
     """Show the caption to the notebook's reader; the report takes it from the item's metadata."""
     data = {
-        "text/markdown": f'<a id="{kind}-{name}"></a>**{TITLES[kind]} “{name}”:** {caption}',
+        "text/markdown": f'<a id="{kind}-{name}"></a>**{TITLES[kind]} “{name}”:** {_linked(caption)}',
         "text/plain": f"{TITLES[kind]} {name}: {caption}",
     }
     display(data, metadata={"report": {"caption_of": f"{kind}-{name}"}}, raw=True)

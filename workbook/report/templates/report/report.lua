@@ -10,7 +10,7 @@
 local typst = FORMAT == 'typst'
 local NAME = { fig = 'Figure', tbl = 'Table', eq = 'Equation', sec = 'Section' }
 local count, labels, heads, missing = { fig = 0, tbl = 0, eq = 0 }, {}, {}, {}
-local notebook, starts, sources, strict, figures = nil, {}, {}, true, nil
+local notebook, starts, sources, strict, figures, section = nil, {}, {}, true, nil, nil
 
 local function raw(text) return pandoc.RawBlock('typst', text) end
 
@@ -275,7 +275,7 @@ end
 
 local function reference(id)
   if not labels[id] then
-    missing[#missing + 1] = '@' .. id
+    missing[#missing + 1] = '@' .. id .. (section and ' in "' .. section .. '"' or '')
     return pandoc.Strong { pandoc.Str('@' .. id) }
   elseif typst then return pandoc.RawInline('typst', '#ref(<' .. id .. '>)')
   else return pandoc.Link(labels[id], '#' .. id, '', { class = 'ref' }) end
@@ -328,7 +328,10 @@ function Pandoc(doc)
   doc = doc:walk {
     traverse = 'topdown', Div = div, Figure = captioned, Table = captioned, Header = header, Math = equation,
   }
-  doc = doc:walk { Str = power, Cite = cite, Link = link, Image = typst and image or nil }
+  doc = doc:walk {
+    traverse = 'topdown', Str = power, Cite = cite, Link = link, Image = typst and image or nil,
+    Header = function(h) section = pandoc.utils.stringify(h) end, -- for messages
+  }
   if not typst then doc = doc:walk { Table = htmltable, Figure = htmlfigure } end
   if #missing > 0 and strict then
     error('no such figure, table, equation, section or source: ' .. table.concat(missing, ', '), 0)
