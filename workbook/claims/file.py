@@ -92,12 +92,12 @@ class Report:
     effects: list
     reasons: list
     figures: list
+    seeds: int
     author: str = ""
-    year: int | None = None
-    assignment: int | str = ""
+    year: str = ""
+    assignment: str = ""
     source: str = ""
-    setting: str = ""
-    seeds: int = 5
+    setting: str = ""  # in one line
 
 
 class _File:
@@ -150,8 +150,10 @@ class _File:
 def load(path):
     """Return the Report in a claim file. Raises ClaimError."""
     file = _File(path)
-    about = ["author", "year", "assignment", "source", "setting", "seeds"]
-    content = file.table((), file.content, [*about, "settings", "experiments", "effects", "reasons", "figures"])
+    about = ["author", "year", "assignment", "source", "setting"]
+    content = file.table(
+        (), file.content, [*about, "seeds", "settings", "experiments", "effects", "reasons", "figures"]
+    )
     settings = file.table(("settings",), content.get("settings"), VARIANTS, "variant")
     entries = file.table(("experiments",), content.get("experiments"))
     experiments = {name: _claimed(file, name, entry, settings) for name, entry in entries.items()}
@@ -160,24 +162,19 @@ def load(path):
             raise ValueError("experiments must name at least one experiment with its numbers")
     for claimed in experiments.values():
         _check_numbers(file, claimed, experiments)
-    for name in about:
-        with file.at(name):
-            _check_about(name, content.get(name, 5))
+    seeds = content.get("seeds", 5)
+    with file.at("seeds"):
+        if type(seeds) is not int or not 2 <= seeds <= 100:
+            raise ValueError(f"seeds = {seeds!r}, allowed: a whole number from 2 to 100")
     return Report(
         Path(path).stem,
         experiments,
         effects=[each for keys, entry in file.entries("effects") for each in _effects(file, keys, entry, experiments)],
         reasons=[_reason(file, keys, entry, experiments) for keys, entry in file.entries("reasons")],
         figures=[entry for _, entry in file.entries("figures")],
-        **{name: content[name] for name in about if name in content},
+        seeds=seeds,
+        **{name: str(content[name]) for name in about if name in content},
     )
-
-
-def _check_about(name, value):
-    if not isinstance(value, int | str):
-        raise ValueError(f"{name} = {value!r}, allowed: a text or a whole number")
-    if name == "seeds" and (type(value) is not int or not 2 <= value <= 100):
-        raise ValueError(f"seeds = {value!r}, allowed: a whole number from 2 to 100")
 
 
 def _claimed(file, name, entry, settings):
