@@ -82,8 +82,8 @@ class Plan:
         for (name, variant), repeats in self.results.items():
             claimed = self.report.experiments[name]
             asked = [e.quantity.name for e in self.report.effects if (name, variant) in (e.better, e.worse)]
-            for each in dict.fromkeys([*claimed.numbers, *asked]):
-                self.measured[name, variant, each] = self._values(claimed, variant, each, repeats)
+            found = {each: self._values(claimed, variant, each, repeats) for each in [*claimed.numbers, *asked]}
+            self.measured |= {(name, variant, each): values for each, values in found.items() if len(values)}
 
     def _values(self, claimed, variant, name, repeats):
         """Return the values (seeds,) of one quantity."""
@@ -97,7 +97,9 @@ class Plan:
             return np.array([_ranked(claimed, variant, what.how, results) for results in repeats])
         if "difference" in what.how:
             other, base = claimed.numbers[name].over, quantity(what.how["difference"])
-            there = self.results.get((other, variant)) or self.results[other, "stated"]
+            if variant not in self.report.experiments[other].variants:
+                variant = "stated"
+            there = self.results.get((other, variant), [])  # none where the other one is not trained as coded
             return np.array([read(base, a) - read(base, b) for [a], [b] in zip(repeats, there, strict=False)])
         return np.array([read(what, result) for [result] in repeats])
 
