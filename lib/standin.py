@@ -21,7 +21,7 @@ def draw(per_file):
     """Draw the stand-in: yield pixels (n, 3072) uint8 and labels (n,) uint8, 6 * per_file images in all.
 
     The classes are balanced and in random order. A picture is a smooth colour field with a trace of its class, on it a
-    small sprite of any class and a larger one of its own class, at any place, size, direction and colour; then contrast,
+    small sprite of any class and a larger one of its own, at any place, size, direction and colour; then contrast,
     brightness and noise. All numbers are whole, even in the floating-point product (below 2²⁴), so that every machine
     draws the same bytes.
     """
