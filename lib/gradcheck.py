@@ -166,8 +166,9 @@ def compare(network, X, y, l2, loss="softmax"):
     analytic, centred, automatic = gradients(*problem), numerical_gradients(*problem), autodiff_gradients(*problem)
     forward = numerical_gradients(*problem, centred=False)
     rows = []
-    for index, layer in enumerate(analytic):
-        for name, grad in layer.items():
+    for index, layer in enumerate(network.layers):
+        for name in layer:
+            grad = analytic[index][name]
             row, second = errors(grad, centred[index][name]), errors(grad, automatic[index][name])
             row |= {"forward": errors(grad, forward[index][name])["norm"], "automatic": second["norm"]}
             rows.append({"array": f"{name}{index + 1}"} | row | {"passes": row["passes"] and second["passes"]})
