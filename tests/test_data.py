@@ -292,7 +292,7 @@ def test_cache_falls_back_to_the_temporary_folder(small, tmp_path, monkeypatch):
 
 
 def test_an_unknown_name_gets_a_suggestion():
-    with pytest.raises(ValueError, match="'cifar-10' .did you mean 'cifar10'.*auto, cifar10, standin"):
+    with pytest.raises(ValueError, match=r"'cifar-10' .did you mean 'cifar10'.*auto, cifar10, standin"):
         data.load("cifar-10")
 
 

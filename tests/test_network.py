@@ -179,12 +179,13 @@ def test_each_hidden_layer_has_a_mask_of_its_own_and_the_output_none():
 )
 def test_running_averages_by_hand(from_zero, means, variances):
     """Means 1 and 3, variances 1 and 4, decay 0.9; they start at 0 or at the first minibatch's statistics."""
-    made, batches = one_unit(from_zero=from_zero), ([[0.0], [2.0]], [[1.0], [5.0]])
+    made, batches, caches = one_unit(from_zero=from_zero), ([[0.0], [2.0]], [[1.0], [5.0]]), []
     assert made.averages == [{}]
     for X, mean, variance in zip(batches, means, variances, strict=True):
-        _, cache = made.forward(np.array(X), training=True)
-        made.update_averages(cache)
+        caches.append(made.forward(np.array(X), training=True)[1])
+        made.update_averages(caches[-1])
         assert made.averages[0]["mean"] == pytest.approx(mean) and made.averages[0]["var"] == pytest.approx(variance)
+    assert [[s.item() for s in hidden["statistics"]] for _, hidden in caches] == [[1, 1], [3, 4]]  # left as they were
 
 
 def test_the_decay_is_the_weight_of_the_old_value():

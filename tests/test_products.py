@@ -29,6 +29,12 @@ def test_a_shared_product_has_the_bits_of_each_trial_alone(shape, wide, monkeypa
                 np.testing.assert_allclose(together[t], A @ B[t], rtol=1e-4, atol=1e-4)
 
 
+def test_a_single_trial_is_always_one_product():
+    """The wide product is then the narrow one, so the check of the bits must say so."""
+    assert products._same_bits((100, 3072), True, (1, 3072, 50), np.dtype("f4"))
+    assert products._same_bits((3072, 100), False, (1, 100, 50), np.dtype("f4"))
+
+
 def test_the_product_lies_in_memory_as_one_wide_product_writes_it():
     out = shared_product(np.ones((4, 3)), np.ones((5, 3, 2)))
     assert out.swapaxes(0, 1).flags.c_contiguous

@@ -141,11 +141,14 @@ def test_logging_changes_nothing(parts):
 
 
 def test_a_second_training_continues_the_curves(parts):
-    """As the stages of one run do: no second start, and updates go on counting."""
-    network, logger = new(), Logger(parts.train.take(300), parts.validation, 10)
+    """As the stages of one run do: no second start, updates go on counting, and each stage has a best of its own."""
+    network, logger = new(), Logger(parts.train.take(300), parts.validation, 10, keep_best=True)
     for _ in range(2):
         train(network, parts, updates=15, logger=logger)
+        assert logger.best is not None
     assert logger.curves["update"] == [0, 10, 15, 25, 30]
+    logger.begin(network, 0.0, np.zeros(15))
+    assert logger.best is None and len(logger.curves["update"]) == 5
 
 
 def test_the_best_state_is_the_first_with_the_highest_accuracy(parts, monkeypatch):
