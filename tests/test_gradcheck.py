@@ -68,6 +68,15 @@ def test_a_forgotten_factor_two_of_the_penalty_does_not_pass(monkeypatch):
     assert {row["array"][0] for row in compare(network, X, y, l2) if not row["passes"]} == {"W"}
 
 
+@pytest.mark.parametrize("opinion", ["numerical_gradients", "autodiff_gradients"])
+def test_a_gradient_must_pass_against_both_opinions(monkeypatch, opinion):
+    right = getattr(gradcheck, opinion)
+    monkeypatch.setattr(gradcheck, opinion, lambda *arguments, **more: [
+        {name: 2 * array for name, array in layer.items()} for layer in right(*arguments, **more)
+    ])  # fmt: skip
+    assert not any(row["passes"] for row in compare(*problem()))
+
+
 def test_an_entry_near_zero_does_not_count():
     """Errors of 1e-10: on an entry of 2e-10 it is rounding, and 1e-7 on one of 1e-3 would be a mistake."""
     measured = errors(np.array([2e-10, 0.5]), np.array([3e-10, 0.5]))
