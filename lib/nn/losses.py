@@ -49,7 +49,7 @@ def sigmoid_cross_entropy_backward(grad_out, cache):
 
 
 def hinge_forward(S, y):
-    """Return the multi-class SVM loss, the mean of ``sum over wrong classes j of max(0, s_j - s_y + 1)``, and the cache."""
+    """Return the multi-class SVM loss, mean of ``sum over wrong classes j of max(0, s_j - s_y + 1)``, and the cache."""
     rows = np.arange(len(y))
     margins = np.maximum(S - S[..., rows, y][..., None] + 1, 0)
     margins[..., rows, y] = 0
