@@ -1,6 +1,6 @@
-"""``make bench``: measure, print one table, write benchmarks/results.json and figures/cost.svg and .png.
+"""``make bench``: measure, print a table, and write benchmarks/results.json and figures/cost.svg and .png.
 
-``python -m benchmarks [section ...]`` measures only these: steps, trials, efficiency, search, single, growth.
+``python -m benchmarks [section ...]`` measures only some sections: steps, trials, efficiency, search, single, growth.
 """
 
 import importlib.util
@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-import lib  # noqa: F401 (sets the environment of the child)
+import lib  # noqa: F401 - sets the environment of the child
 
 HERE = Path(__file__).parent
 SECTIONS = ("steps", "trials", "efficiency", "search", "single", "growth")
@@ -49,7 +49,7 @@ def measure(names):
 
 
 def rows(results):
-    """Yield (what, value, remark) for the table."""
+    """Yield the rows (what, value, remark) of the table."""
     for section, unit in (("steps", "update of one network"), ("trials", "update, per network")):
         for row, found in results.get(section, {}).items():
             mine = found["ours"]["median"]
@@ -81,13 +81,14 @@ def ratios(mine, found):
 
 
 def draw(curves):
-    """Draw how the cost grows into figures/cost.svg and .png."""
+    """Draw how the time grows into figures/cost.svg and .png."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    plt.style.use("lib/report/report.mplstyle")
+    Path("figures").mkdir(exist_ok=True)
+    plt.style.use("workbook/report/report.mplstyle")
     figure, axes = plt.subplots(1, len(curves), figsize=(11, 2.4), layout="constrained")
     for ax, (what, points) in zip(axes, curves.items(), strict=True):
         x, micros = list(map(float, points)), list(points.values())
@@ -123,7 +124,7 @@ def main(names):
         print(f"{what:{widths[0]}}  {value:>{widths[1]}}  {remark}")
     if "growth" in results:
         draw(results["growth"])
-        print("figures/cost.svg and .png: how the cost grows")
+        print("figures/cost.svg and .png: how the time grows")
 
 
 if __name__ == "__main__":
@@ -134,5 +135,5 @@ if __name__ == "__main__":
         sys.exit(f"unknown: {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
     if "measure" in sys.argv:
         main(wanted)
-    else:  # in a child, which starts with what lib sets in the environment, as the workers of the engine do
+    else:  # in a child that starts with the environment that lib sets, as the workers of the engine do
         sys.exit(subprocess.call([sys.executable, "-m", "benchmarks", "measure", *wanted]))

@@ -1,4 +1,4 @@
-"""The workbook's side: training steps as training.fit takes them, and the matrix products in them."""
+"""Our side: training steps as training.fit does them, and the matrix products in them."""
 
 from itertools import pairwise
 from types import SimpleNamespace
@@ -24,13 +24,13 @@ def random_images(n=45_000):
 
 
 def network(hidden, batch_norm, trials=1):
-    """Return a network of so many trials, started differently."""
+    """Return one network of several trials with different initial weights."""
     widths = 3072, *hidden, 10
     return stack([create(widths, "he", np.random.default_rng(t), batch_norm=batch_norm) for t in range(trials)])
 
 
 def step(images, hidden, batch_norm, trials=1, batch_size=BATCH):
-    """Return a function that does one update: gather and normalise, gradients, averages, optimizer."""
+    """Return a function that does one update: gather and normalise, gradients, running averages, optimizer."""
     net, optimizer, X = network(hidden, batch_norm, trials), SGD(), None
     eta, l2 = np.full(trials, ETA), np.full(trials, L2)
     order = batches(len(images), batch_size, np.random.default_rng(1))
@@ -49,8 +49,8 @@ def step(images, hidden, batch_norm, trials=1, batch_size=BATCH):
 def products(hidden, trials):
     """Return {product: (its functions, FLOP)}: for each matrix product of a step, several ways to do it.
 
-    The ways: a stacked product, one by one, or, where all trials share X, all right factors side by side; into arrays
-    that are there already; each factor as it lies or copied.
+    The ways are a stacked product, one product at a time, and, if all trials share X, all right factors side by side;
+    with the factors as they lie in memory or copied. The results go into arrays that exist already.
     """
     rng, found = np.random.default_rng(0), {}
     for index, (d_in, d_out) in enumerate(pairwise((3072, *hidden, 10))):

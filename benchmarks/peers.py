@@ -1,4 +1,4 @@
-"""The same training steps in PyTorch and scikit-learn, on the same images prepared as float32.
+"""The same training steps in PyTorch and scikit-learn, on the same images in float32.
 
 All use plain SGD; PyTorch's weight_decay is 2 lambda, on weight matrices only, which is our penalty.
 """
@@ -36,7 +36,7 @@ def sgd(parameters, l2=L2, matrix=2):
 
 
 def indices(n):
-    """Yield the indices of mini-batches, shuffled every epoch."""
+    """Yield the indices of minibatches, shuffled every epoch."""
     while True:
         order = torch.randperm(n)
         for start in range(0, n - BATCH + 1, BATCH):
@@ -64,7 +64,7 @@ def eager(X, y, hidden, batch_norm, *, n_threads=1, trials=1, compiled=False):
 def batched(X, y, hidden, batch_norm, *, trials, n_threads=1, vmap=False):
     """Return a function that updates all networks at once, by stacked products (bmm) or by torch.func.vmap.
 
-    Batch normalisation without running averages, which favours PyTorch.
+    Batch normalisation without running averages, which is to PyTorch's advantage.
     """
     parameters = {}
     for index, (d_in, d_out) in enumerate(pairwise((3072, *hidden, 10))):
@@ -95,7 +95,7 @@ def batched(X, y, hidden, batch_norm, *, trials, n_threads=1, vmap=False):
 
 
 def _cost(parameters, X, y):
-    """The mean loss of one network, or the sum of those of stacked ones."""
+    """Return the mean loss of one network, or the sum of the mean losses of stacked ones."""
     last = sum(name[0] == "W" for name in parameters) - 1
     for index in range(last + 1):
         X = X @ parameters[f"W{index}"] + parameters[f"b{index}"]

@@ -17,7 +17,7 @@ LAMBDAS = np.geomspace(1e-5, 1e-1, 16).tolist()
 
 
 def ours(folder):
-    """Train all through the engine, which starts a worker a core, and store them in folder."""
+    """Train all through the engine, with a worker for each core, and store the results in folder."""
     store.RESULTS = Path(folder)
     name = data.load("auto").name
     setting = {"data": name, "batch_norm": True, "cycles": 1, "n_s": UPDATES // 2, "log_every": LOG}
@@ -25,7 +25,7 @@ def ours(folder):
 
 
 def pytorch(folder):
-    """Share the search among two processes, one network after the other, one thread each."""
+    """Share the search between two processes of one thread, which train one network after the other."""
     command = [sys.executable, "-m", "benchmarks.search", "pytorch", folder]
     halves = [subprocess.Popen([*command, *map(str, LAMBDAS[half::2])]) for half in (0, 1)]
     if any(process.wait() for process in halves):
@@ -33,7 +33,7 @@ def pytorch(folder):
 
 
 def pytorch_worker(folder, lambdas):
-    """Load and prepare the data, train, evaluate and store as the engine does."""
+    """Load and prepare the data, train, evaluate and store, as the engine does."""
     import torch
     from torch.nn import functional as F
 

@@ -1,4 +1,4 @@
-"""What is measured: each function takes the shared arrays and returns {row: {contestant: timing}} and the like."""
+"""What is measured: each function returns {row: {contestant: timing}} or something like it."""
 
 import subprocess
 import sys
@@ -16,13 +16,13 @@ from lib.nn import splits
 from lib.nn.augmentation import augment
 from lib.nn.training import evaluate
 
-SECONDS = 5  # for one row of contestants
+SECONDS = 5  # for all contestants of one row
 NETS = {f"{depth} layer{'s' * (depth > 1)}{', BN' * bn}": (h, bn) for depth, h in ours.HIDDEN.items() for bn in (0, 1)}
 del NETS["1 layer, BN"]  # batch normalisation is in hidden layers
 
 
 def steps(images, X, y):
-    """One network: seconds an update."""
+    """Return the seconds for an update of one network."""
     table = {}
     for name, (hidden, bn) in NETS.items():
         cases = {"ours": ours.step(images, hidden, bn)}
@@ -46,7 +46,7 @@ def steps(images, X, y):
 
 
 def trials(images, X, y):
-    """T networks at once: seconds an update of one network."""
+    """Return the seconds for an update of one network when T are trained at once."""
     table = {}
     for name in ("3 layers, BN", "9 layers, BN"):
         hidden, bn = NETS[name]
@@ -64,7 +64,7 @@ def trials(images, X, y):
 
 
 def efficiency(images, X, y):
-    """The FLOP rate of a step over that of its matrix products alone, each done the best way, and over a large one."""
+    """Return the FLOP rate of a step, of its products alone, each done the best way, and of one large product."""
     table, large = {}, np.ones((2048, 2048), np.float32)
     for name in ("3 layers", "3 layers, BN", "9 layers, BN"):
         for T in (1, 16):
@@ -87,7 +87,7 @@ def efficiency(images, X, y):
 
 
 def search(rounds=2):
-    """A search of 16 lambdas, 3 layers, BN, from starting the command to its end: seconds of ours and of PyTorch."""
+    """Return the seconds that a whole command takes to search 16 lambdas, for three layers with BN."""
     times = {"ours": [], "pytorch": []}
     for _ in range(rounds):
         for side, seconds in times.items():
@@ -98,7 +98,7 @@ def search(rounds=2):
 
 
 def single(images, X, y):
-    """Seconds of what surrounds the steps, PyTorch's where it does the same."""
+    """Return the seconds for what surrounds the updates, and PyTorch's where it does the same."""
     some, batch, rng = images.take(10_000), images.batch(slice(0, 100)), np.random.default_rng(0)
     model, net = peers.network((50, 50), True), ours.network((50, 50), True, 1)
     trained = ours.step(images, (50, 50), True, 1)
@@ -123,31 +123,41 @@ def single(images, X, y):
 
 
 def report_build():
-    """Seconds of making PDF and HTML from the executed notebooks, None where they are not there."""
+    """Return the seconds for making PDF and HTML from the executed notebooks, or None if there are none."""
     notebooks = sorted(Path("reports/build").glob("[0-9]*.ipynb"))
     if not notebooks:
         return None
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "workbook.report", "build", *map(str, notebooks), "--output", f"{folder}/report"]
+        command = [
+            sys.executable,
+            "-m",
+            "workbook.report",
+            "build",
+            *map(str, notebooks),
+            "--output",
+            f"{folder}/report",
+        ]
         try:
             return clock(command, capture_output=True)
         except subprocess.CalledProcessError:
             return None
 
 
-# VmHWM, since ru_maxrss of a child begins at what its parent had when it was started
+# VmHWM, because ru_maxrss of a child begins at what its parent had when it was started
 PASS = r"""
 import re
-from workbook.runs.experiment import Experiment, train
+from workbook.runs.experiment import Experiment
 from lib import data
-setting = dict(data=data.load("auto").name, batch_norm=True, hidden={hidden}, cycles=1, n_s=50, log_every=50)
-train([Experiment(l2=0.001 * t, **setting) for t in range(16)])
+from lib.nn.passes import train
+images = data.load("auto")
+setting = dict(data=images.name, batch_norm=True, hidden={hidden}, cycles=1, n_s=50, log_every=50)
+train([Experiment(l2=0.001 * t, **setting) for t in range(16)], images)
 print(re.search(r"VmHWM:\s*(\d+)", open("/proc/self/status").read())[1])
 """
 
 
 def peak_memory():
-    """MB of a process that trains a pass of 16 networks of three and of nine layers."""
+    """Return the peak MB of a process that trains a pass of 16 networks of three and of nine layers."""
     return {
         f"{depth} layers, BN, T = 16": int(
             subprocess.check_output([sys.executable, "-c", PASS.format(hidden=ours.HIDDEN[depth])])
@@ -158,9 +168,10 @@ def peak_memory():
 
 
 def growth(images):
-    """Microseconds of an update, by what is varied from three layers of 50 with BN, T = 1, batches of 100.
+    """Return the microseconds of an update of three layers of 50 with BN (T = 1, minibatches of 100), one thing varied.
 
-    By width, depth, networks T and batch size; by the number of images: of an epoch.
+    Varied are the width, the depth, the number of networks T, and the batch size; and the number of training images,
+    for which the time is that of an epoch.
     """
     usual = {"hidden": (50, 50), "batch_norm": True}
     varied = {
@@ -183,13 +194,13 @@ def growth(images):
 
 
 def clock(command, **options):
-    """Return the seconds that a command takes; its output to stdout goes unseen."""
+    """Return the seconds that a command takes; its output is discarded."""
     start = time.perf_counter()
     subprocess.run(command, check=True, stdout=None if options else subprocess.DEVNULL, **options)
     return time.perf_counter() - start
 
 
 def arrays():
-    """Return the images as ours takes them, and prepared as float32 for the others."""
+    """Return the images as ours takes them, and in float32 for the others."""
     images = ours.random_images()
     return images, torch.from_numpy(images.batch(slice(None))), torch.from_numpy(images.labels)

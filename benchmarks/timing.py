@@ -1,4 +1,4 @@
-"""Interleaved timing, so that what else the machine does hits all contestants alike."""
+"""Interleaved timing, so that whatever else the machine does affects all contestants alike."""
 
 import time
 
@@ -9,7 +9,7 @@ def interleave(cases, seconds, block=0.02, rounds=5):
     """Return {name: {"median", "best", "rounds"}}, in seconds a call, for {name: function}.
 
     Each function is called in blocks of about ``block`` seconds, one block of each in turn, until ``seconds`` are
-    over, at least ``rounds`` times; two calls before warm it up.
+    over and each had at least ``rounds`` blocks. Two calls beforehand warm it up.
     """
     calls = {name: max(1, round(block / _once(function))) for name, function in cases.items()}
     blocks, end = {name: [] for name in cases}, time.perf_counter() + seconds

@@ -1,10 +1,10 @@
 """The images: find or fetch CIFAR-10, verify and read it.
 
-Pixels stay uint8 in one memory-mapped file that all processes share (184 MB); lib.nn.splits gathers and normalises a
-mini-batch when it is wanted, which takes no longer than gathering stored floats would.
-Where no CIFAR-10 can be had there is a stand-in: 60 000 pictures of the same shape, drawn from a fixed seed.
+Pixels stay uint8 in one memory-mapped file that all processes share (184 MB); lib.nn.splits gathers and normalises one
+minibatch at a time, which takes no longer than gathering stored floats would. If CIFAR-10 cannot be found or
+downloaded, there is a stand-in: 60 000 pictures of the same shape, drawn from a fixed seed.
 
-`python -m lib.data [auto|cifar10|standin]` prepares the data and prints its name and fingerprint.
+``python -m lib.data [auto|cifar10|standin]`` prepares the data and prints its name and fingerprint.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ SHA256 = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
 
 
 class DataError(RuntimeError):
-    """The data is missing or damaged; the message is one line: what, where, how to mend it."""
+    """The data is missing or damaged. The message is one line that says what is wrong, where, and what to do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,24 +50,24 @@ class Dataset:
     pixels: np.ndarray = field(repr=False)  # (60000, 3072) uint8, read-only memmap, CIFAR order
     labels: np.ndarray = field(repr=False)  # (60000,) uint8
     fingerprint: str  # first 16 hex digits of the SHA-256 of pixels and labels
-    where: str  # for people: the folder it came from, or the seed
+    where: str  # for the reader: the folder it came from, or the seed
 
     @property
     def per_file(self):
-        """Number of images in each of the six files."""
+        """The number of images in each of the six files."""
         return len(self.labels) // len(FILES)
 
 
 def load(name="auto"):
-    """Return the Dataset "cifar10" or "standin", or with "auto" the first if it can be had.
+    """Return the Dataset "cifar10" or "standin"; "auto" is CIFAR-10 if it is available and else the stand-in.
 
-    CIFAR-10 is looked for in `$CIFAR10_DIR`, then in the user cache (`pooch.os_cache("cifar10-workbook")`),
-    as `cifar-10-batches-bin`, `cifar-10-batches-py` or the archive of either, and else downloaded
-    (`$CIFAR10_URL` names a mirror) and its SHA-256 verified. "auto" says on stderr when it falls back. Raises
-    ValueError for an unknown name and DataError, also with "auto", for a `$CIFAR10_DIR` without CIFAR-10 and
-    for damaged files.
+    CIFAR-10 is looked for in ``$CIFAR10_DIR``, or else in the user cache (``pooch.os_cache("cifar10-workbook")``), as
+    ``cifar-10-batches-bin``, ``cifar-10-batches-py`` or the archive of either. If it is not there, it is downloaded
+    (``$CIFAR10_URL`` names a mirror) and its SHA-256 verified. When "auto" falls back to the stand-in it says so on
+    stderr. Raises ValueError for an unknown name and DataError, even with "auto", for a ``$CIFAR10_DIR`` without
+    CIFAR-10 and for damaged files.
 
-    A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009,
+    Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009,
     https://www.cs.toronto.edu/~kriz/cifar.html
     """
     check_choice("data", name, ("auto", "cifar10", "standin"))
@@ -82,14 +82,14 @@ def load(name="auto"):
         message = f"no CIFAR-10: {failure}; name its folder in CIFAR10_DIR or a mirror in CIFAR10_URL"
         if name == "cifar10":
             raise DataError(message)
-        print(f"{message}. Going on with the stand-in.", file=sys.stderr)
-    # Another drawing, or another NumPy's random stream, is another data set.
+        print(f"{message}. Using the stand-in instead.", file=sys.stderr)
+    # Other drawing code, or a NumPy with another random stream, makes another data set.
     identity = [inspect.getsource(standin), np.__version__, PER_FILE]
     return _prepared("standin", identity, "drawn from seed 0", functools.partial(standin.draw, PER_FILE))
 
 
 def _locate():
-    """The files of CIFAR-10 where the user has them: six, or one archive, or none."""
+    """Return the files of CIFAR-10 that the user has: six, or one archive, or none."""
     if given := os.environ.get("CIFAR10_DIR"):
         if files := _find(Path(given)):
             return files
@@ -98,22 +98,22 @@ def _locate():
 
 
 def _find(folder):
-    """The files of CIFAR-10 in `folder`, if any."""
+    """Return the files of CIFAR-10 in ``folder``, if there are any."""
     for place in (folder, folder / "cifar-10-batches-bin", folder / "cifar-10-batches-py"):
         for suffix in (".bin", ""):
             files = [place / f"{name}{suffix}" for name in FILES]
-            if any(map(os.path.isfile, files)):  # Path.is_file raises in a folder that is closed to us
+            if any(map(os.path.isfile, files)):  # Path.is_file would raise in a folder that we may not read
                 return files
     return list(filter(os.path.isfile, (folder / ARCHIVE, folder / "cifar-10-python.tar.gz")))[:1]
 
 
-@functools.cache  # one attempt per process
+@functools.cache  # one attempt for each process
 def _download(url, sha256, folder):
-    """Return the path of the archive and None, or None and why it could not be fetched."""
-    import pooch  # here, because it takes longer to import than a prepared data set to open
+    """Return (the path of the archive, None), or (None, why it could not be fetched)."""
+    import pooch  # here, because importing it takes longer than opening a data set that has been prepared
 
     pooch.get_logger().setLevel("WARNING")
-    fetch = pooch.HTTPDownloader(progressbar=True, timeout=(5, 60))  # seconds to connect and between packets
+    fetch = pooch.HTTPDownloader(progressbar=True, timeout=(5, 60))  # seconds: to connect, and between packets
     try:
         return Path(pooch.retrieve(url, f"sha256:{sha256}", ARCHIVE, folder, downloader=fetch)), None
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; a wrong checksum is a ValueError
@@ -154,19 +154,19 @@ def _read(files):
 
 
 def _read_binary(file):
-    """One `.bin` file: records of a label byte and 3072 pixel bytes."""
+    """Return the pixels and labels of a ``.bin`` file: records of one label byte and 3072 pixel bytes."""
     records = np.fromfile(file, np.uint8).reshape(-1, 1 + PIXELS)
     return records[:, 1:], records[:, 0]
 
 
 def _read_pickle(file):
-    """One file of the Python version: a pickled dict of an array and a list."""
+    """Return the pixels and labels of a file of the Python version: a pickled dict of an array and a list."""
     content = _ArraysOnly(io.BytesIO(file.read_bytes()), encoding="bytes").load()
     return content[b"data"], np.array(content[b"labels"])
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Admits what an array is rebuilt with and nothing else: unpickling runs what it is given."""
+    """Allows only what an array is rebuilt from, because unpickling runs whatever code a file asks for."""
 
     def find_class(self, module, name):
         if (module.replace("numpy._core", "numpy.core"), name) in {
@@ -180,8 +180,8 @@ class _ArraysOnly(pickle.Unpickler):
 
 
 def _caches():
-    """Folders where prepared data may lie: the user cache, and one of ours in the temporary folder."""
-    import platformdirs  # what pooch.os_cache asks; importing pooch would take longer
+    """Return the folders that may hold prepared data: the user cache, and one in the temporary folder."""
+    import platformdirs  # as pooch.os_cache does; importing pooch would take longer
 
     shared = Path(tempfile.gettempdir()) / f"cifar10-workbook-{os.getuid()}"
     ours = not shared.exists() or shared.stat().st_uid == os.getuid()
@@ -196,21 +196,21 @@ def _writable_cache():
             return cache
         except OSError:
             continue
-    raise DataError("no cache folder can be written (home and temporary folder): set XDG_CACHE_HOME to one that can")
+    raise DataError("neither the user cache nor the temporary folder is writable: set XDG_CACHE_HOME to one that is")
 
 
 def _prepared(name, identity, where, blocks):
-    """Open the data set prepared from `identity`; on the first time write it from `blocks()`.
+    """Open the data set prepared from ``identity``; the first time, write it from ``blocks()``.
 
-    It is written under a temporary name and renamed when it is whole, so that neither a killed process nor
-    several at once leave anything that only looks prepared.
+    It is written under a temporary name and renamed when it is complete, so that neither a killed process nor several
+    processes at once can leave a folder that only looks complete.
     """
     folder = f"{name}-{hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:16]}"
     whole = next((cache / folder for cache in _caches() if os.path.isdir(cache / folder)), None)
     if whole is None:
         cache = _writable_cache()
-        with contextlib.suppress(OSError):  # another process sweeps too
-            for left in cache.glob("tmp-*"):  # of killed processes
+        with contextlib.suppress(OSError):  # another process may be cleaning up too
+            for left in cache.glob("tmp-*"):  # left by killed processes
                 if time.time() - left.stat().st_mtime > 3600:
                     shutil.rmtree(left, ignore_errors=True)
         temporary, whole = Path(tempfile.mkdtemp(prefix="tmp-", dir=cache)), cache / folder
@@ -218,7 +218,7 @@ def _prepared(name, identity, where, blocks):
             _write(temporary, blocks())
             os.rename(temporary, whole)
         except OSError as error:
-            if not whole.is_dir():  # else another process was first
+            if not whole.is_dir():  # otherwise another process was first
                 raise DataError(f"{whole} cannot be written ({error.strerror}): make room there") from None
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -230,9 +230,9 @@ def _prepared(name, identity, where, blocks):
 
 
 def _write(folder, blocks):
-    """Write blocks of pixels and labels as `pixels.npy`, `labels.npy` and the fingerprint of both."""
+    """Write blocks of pixels and labels as ``pixels.npy`` and ``labels.npy``, with the fingerprint of both."""
     digest, all_labels = hashlib.sha256(), []
-    with open(folder / "pixels.npy", "wb") as file:  # not a memmap: a full disk is then an error, not a crash
+    with open(folder / "pixels.npy", "wb") as file:  # not a memmap, with which a full disk crashes the process
         shape = {"descr": "|u1", "fortran_order": False, "shape": (len(FILES) * PER_FILE, PIXELS)}
         np.lib.format.write_array_header_1_0(file, shape)
         for pixels, labels in blocks:
@@ -247,7 +247,7 @@ def _write(folder, blocks):
 
 
 def main(arguments):
-    """Prepare and name the data set of the first argument (default "auto"); return the exit status."""
+    """Prepare the data set of the first argument (default "auto") and print its name; return the exit status."""
     try:
         dataset = load(*(arguments[:1] or ["auto"]))
     except (DataError, ValueError) as error:

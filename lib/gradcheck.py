@@ -1,49 +1,69 @@
-"""Are the gradients right? Finite differences, automatic differentiation, and measures of how far they are apart.
+"""Are the gradients right? Finite differences, automatic differentiation, and a verdict on how far they are apart.
 
-All in float64: in float32 the differences drown in rounding.
+All functions take one network in float64, because in float32 rounding would drown the differences, images X (n, d)
+float64, integer labels y (n,), and lambda. The cost is the one that training minimises: batch normalisation uses the
+statistics of X, and dropout drops the same units in every evaluation.
+
+**When does a gradient pass?** An entry passes if the analytic and the numerical value differ by at most ROUNDING +
+RELATIVE * (the larger of the two), and an array passes if all its entries do. ROUNDING is the error that no centred
+difference can avoid: J is known to about 1e-16 J, which the division by 2h, h = 1e-5, turns into 1e-11, and somewhat
+more after many operations. That is why an entry near zero does not count by its relative error: if the derivative is
+1e-10, a check that says 2e-10 has found nothing wrong. RELATIVE leaves room for the curvature of J. The networks of the
+course use less than a fifth of it, while a formula that is wrong by one part in ten thousand does not pass.
+
+A ReLU whose input changes sign between the two points spoils the difference although the formula is right. With
+h = 1e-5 this is rare: try another seed before looking for a mistake.
 """
 
 import numpy as np
 
 from lib.nn.layers import affine_forward
-from lib.nn.losses import l2_penalty, softmax_cross_entropy_forward
+from lib.nn.losses import LOSSES, l2_penalty
 from lib.nn.training import gradients as loss_gradients
 
-#: gradient entries below this are zero up to rounding, as those of a bias before batch normalisation
-ZERO = 1e-10
+ROUNDING, RELATIVE = 1e-9, 1e-5
+STEP = 1e-5  # h of the finite differences
 
 
-def cost(network, X, y, l2):
-    """Return the cost J (scalar) of a network without trial axis; batch normalisation uses the batch, as in training.
+def cost(network, X, y, l2, loss="softmax"):
+    """Return the cost J, a scalar. Raises ValueError for T networks at once and for other types than float64."""
+    W = network.weights[0]
+    if W.ndim != 2 or W.dtype != np.float64 or X.dtype != np.float64:
+        raise ValueError("gradients are checked for one network at a time, with weights and X in float64")
+    scores, _ = network.forward(X, training=True, rng=_masks())
+    return LOSSES[loss][0](scores, y)[0] + l2_penalty(network.weights, l2)
 
-    X (n, d) float64; y (n,) integer labels.
-    """
-    scores, _ = network.forward(X, training=True)
-    return softmax_cross_entropy_forward(scores, y)[0] + l2_penalty(network.weights, l2)
+
+def _masks():
+    """Return a new generator, always with the same seed, so that dropout drops the same units in every evaluation."""
+    return np.random.default_rng(0)
 
 
-def gradients(network, X, y, l2):
+def gradients(network, X, y, l2, loss="softmax"):
     """Return the analytic gradients of ``cost``, those that training uses, in the shape of ``network.layers``."""
-    grads, _ = loss_gradients(network, X, y)
+    grads, _ = loss_gradients(network, X, y, loss=loss, rng=_masks())
     for layer, grad in zip(network.layers, grads, strict=True):
         grad["W"] += 2 * l2 * layer["W"]
     return grads
 
 
-def numerical_gradients(network, X, y, l2, *, h=1e-5, centred=True):
+def numerical_gradients(network, X, y, l2, loss="softmax", *, h=STEP, centred=True):
     """Return the finite-difference gradients of ``cost`` in the shape of ``network.layers``.
 
-    Centred ``(J(x + h) - J(x - h)) / 2h``, error of order h^2, or forward ``(J(x + h) - J(x)) / h``, order h. The
-    network's arrays are moved and put back, entry by entry: use few inputs.
+    Centred ``(J(x + h) - J(x - h)) / 2h`` with an error of order h^2, or forward ``(J(x + h) - J(x)) / h`` with one of
+    order h. Every entry costs one or two evaluations, so use few inputs.
     """
-    start = cost(network, X, y, l2)
-    return [{name: _differences(array, h, centred, start, (network, X, y, l2)) for name, array in layer.items()}
-            for layer in network.layers]  # fmt: skip
+    problem = network, X, y, l2, loss
+    return [_layer_differences(layer, h, centred, problem) for layer in network.layers]
 
 
-def _differences(array, h, centred, start, problem):
-    """Finite differences of the cost over every entry of one array of the network."""
-    gradient = np.zeros_like(array)
+def _layer_differences(layer, h, centred, problem, without=()):
+    return {name: _differences(array, h, centred, problem) for name, array in layer.items() if name not in without}
+
+
+def _differences(array, h, centred, problem):
+    """Return the finite differences over every entry of one array of the network, which is moved and put back."""
+    gradient, start = np.zeros_like(array), cost(*problem)
     for index in np.ndindex(array.shape):
         old = array[index]
         array[index] = old + h
@@ -55,87 +75,101 @@ def _differences(array, h, centred, start, problem):
     return gradient
 
 
-def wide_gradients(network, X, y, *, h=1e-5):
-    """Return the centred differences of the loss, as ``numerical_gradients``, for a network of thousands of inputs.
+def wide_gradients(network, X, y, loss="softmax", *, h=STEP):
+    """Return the centred differences of the loss, without penalty, for a network of thousands of inputs.
 
     Moving entry (i, j) of the first W by h moves output j of that layer by h X[:, i] and nothing else, so the product
     with the other inputs is not repeated, and all units j are moved in one pass.
     """
-    first, problem = network.layers[0], (network, X, y, 0.0)
+    (first, *others), problem = network.layers, (network, X, y, 0.0, loss)
     S, units = affine_forward(X, first["W"], first["b"])[0], np.eye(len(first["b"]))[:, None, :]
 
     def losses(shift):
-        scores, _ = network.forward_hidden(S + shift[:, None] * units, "batch")
-        return softmax_cross_entropy_forward(scores, y)[0]
+        scores, _ = network.forward_hidden(S + shift[:, None] * units, "batch", _masks())
+        return LOSSES[loss][0](scores, y)[0]
 
-    gradients = [{name: _differences(array, h, True, 0.0, problem) for name, array in layer.items() if name != "W"}
-                 for layer in network.layers[:1]]  # fmt: skip
-    gradients[0]["W"] = np.stack([(losses(h * x) - losses(-h * x)) / (2 * h) for x in X.T])
-    return gradients + [{name: _differences(array, h, True, 0.0, problem) for name, array in layer.items()}
-                        for layer in network.layers[1:]]  # fmt: skip
+    columns = np.stack([(losses(h * x) - losses(-h * x)) / (2 * h) for x in X.T])
+    in_first = {"W": columns} | _layer_differences(first, h, True, problem, without=("W",))
+    return [in_first, *(_layer_differences(layer, h, True, problem) for layer in others)]
 
 
-def autodiff_gradients(network, X, y, l2):
+def autodiff_gradients(network, X, y, l2, loss="softmax"):
     """Return the gradients of J by reverse-mode automatic differentiation, in the shape of ``network.layers``.
 
-    A second opinion: the cost is written again from its formula, and the package autograd (Maclaurin et al. 2015)
-    differentiates it; no code of lib.nn.layers or lib.nn.losses is used.
+    A second opinion: the cost is written again from its formulas, and the package autograd (Maclaurin et al. 2015)
+    differentiates it. No code of lib.nn is used, except that dropout takes its masks from the network.
     """
     import autograd.numpy as anp
     from autograd import grad
 
+    _, (_, *caches) = network.forward(X, training=True, rng=_masks())
+    masks, Y = [cache.get("dropout", 1.0) for cache in caches], np.eye(network.layers[-1]["W"].shape[1])[y]
+
+    def normalised(S, layer):
+        if "gamma" not in layer:
+            return S
+        centred = S - anp.mean(S, axis=0)
+        return layer["gamma"] * centred / anp.sqrt(anp.mean(centred**2, axis=0) + network.eps) + layer["beta"]
+
+    def mean_loss(S):
+        if loss == "sigmoid":
+            P = 1 / (1 + anp.exp(-S))
+            return -anp.mean(Y * anp.log(P) + (1 - Y) * anp.log(1 - P))
+        if loss == "hinge":
+            of_true_class = anp.sum(S * Y, axis=1, keepdims=True)
+            return anp.mean(anp.sum((1 - Y) * anp.maximum(S - of_true_class + 1, 0), axis=1))
+        P = anp.exp(S) / anp.sum(anp.exp(S), axis=1, keepdims=True)
+        return -anp.mean(anp.sum(Y * anp.log(P), axis=1))
+
     def formula(layers):
         H, penalty = X, 0.0
-        for layer in layers:
+        for index, layer in enumerate(layers):
             S = anp.dot(H, layer["W"]) + layer["b"]
-            if "gamma" in layer:
-                centred = S - anp.mean(S, axis=0)
-                normalised = centred / anp.sqrt(anp.mean(centred**2, axis=0) + network.eps)
-                S = layer["gamma"] * normalised + layer["beta"]
-            H = anp.maximum(S, 0)
             penalty = penalty + anp.sum(layer["W"] ** 2)
-        P = anp.exp(S) / anp.sum(anp.exp(S), axis=1, keepdims=True)
-        return -anp.mean(anp.log(P[np.arange(len(y)), y])) + l2 * penalty
+            if index < len(masks):
+                H = normalised(anp.maximum(S, 0), layer) if network.after_relu else anp.maximum(normalised(S, layer), 0)
+                H = H * masks[index]
+        return mean_loss(S) + l2 * penalty
 
     return grad(formula)(network.layers)
 
 
 def errors(a, b):
-    """Return five measures of the distance between two gradients of one array, as a dict of floats.
+    """Return measures of the distance between two gradients of one array, as a dict: six floats and the verdict.
 
-    "absolute": max |a - b|; "relative": max |a - b| / (|a| + |b|), the course's; "relative_max": max |a - b| /
-    max(|a|, |b|), report 000's; "norm": ||a - b|| / (||a|| + ||b||); "mean": mean |a - b| / max(|a| + |b|), report
-    001's. Entries in which both are below ZERO count as equal in the two entrywise relative measures, and an array of
-    such entries alone has all four relative measures 0.
+    "absolute": max |a - b|; "relative": max |a - b| / (|a| + |b|), the course's; "entry": the size of the entry with
+    that largest relative error; "relative_max": max |a - b| / max(|a|, |b|), report 000's; "norm": ||a - b|| / (||a|| +
+    ||b||); "mean": mean |a - b| / max(|a| + |b|), report 001's; "passes": the verdict as stated at the top, a bool.
+    Entries in which both are below ROUNDING are left out of the entrywise relative measures; if all are, as for a bias
+    in front of batch normalisation, the relative measures are 0.
     """
     difference, size, larger = np.abs(a - b), np.abs(a) + np.abs(b), np.maximum(np.abs(a), np.abs(b))
-    measured = larger > ZERO
-    if not measured.any():
-        return {"absolute": difference.max(), "relative": 0.0, "relative_max": 0.0, "norm": 0.0, "mean": 0.0}
-    return {
-        "absolute": difference.max(),
-        "relative": (difference[measured] / size[measured]).max(),
-        "relative_max": (difference[measured] / larger[measured]).max(),
-        "norm": np.linalg.norm(a - b) / (np.linalg.norm(a) + np.linalg.norm(b)),
-        "mean": difference.mean() / size.max(),
-    }
+    found = {"absolute": difference.max(), "relative": 0.0, "entry": 0.0, "relative_max": 0.0, "norm": 0.0, "mean": 0.0}
+    measured = larger > ROUNDING
+    if measured.any():
+        relative = difference[measured] / size[measured]
+        found["relative"], found["entry"] = relative.max(), larger[measured][relative.argmax()]
+        found["relative_max"] = (difference[measured] / larger[measured]).max()
+        found["norm"] = np.linalg.norm(a - b) / (np.linalg.norm(a) + np.linalg.norm(b))
+        found["mean"] = difference.mean() / size.max()
+    return found | {"passes": bool((difference <= ROUNDING + RELATIVE * larger).all())}  # False for NaN
 
 
-def compare(network, X, y, l2):
-    """Return one row for each array of a network: the analytic gradient against three others.
+def compare(network, X, y, l2, loss="softmax"):
+    """Return one row for each array of a network: its analytic gradient against three others.
 
-    A row is {"array": "W1", ...} with the five ``errors`` against centred differences, and the norm-wise error
-    against "forward" differences and "automatic" differentiation. Arguments as for ``cost``.
+    A row is {"array": "W1", ...} with the ``errors`` against centred differences and the norm-wise errors against
+    "forward" differences and "automatic" differentiation. Its "passes" is True if the gradient passes against centred
+    differences and against automatic differentiation; forward differences are too coarse for a verdict.
     """
-    analytic = gradients(network, X, y, l2)
-    centred = numerical_gradients(network, X, y, l2)
-    forward = numerical_gradients(network, X, y, l2, centred=False)
-    automatic = autodiff_gradients(network, X, y, l2)
-    return [
-        {"array": f"{name}{index + 1}"}
-        | errors(grad, centred[index][name])
-        | {"forward": errors(grad, forward[index][name])["norm"]}
-        | {"automatic": errors(grad, automatic[index][name])["norm"]}
-        for index, layer in enumerate(analytic)
-        for name, grad in layer.items()
-    ]
+    problem = network, X, y, l2, loss
+    analytic, centred, automatic = gradients(*problem), numerical_gradients(*problem), autodiff_gradients(*problem)
+    forward = numerical_gradients(*problem, centred=False)
+    rows = []
+    for index, layer in enumerate(network.layers):
+        for name in layer:
+            grad = analytic[index][name]
+            row, second = errors(grad, centred[index][name]), errors(grad, automatic[index][name])
+            row |= {"forward": errors(grad, forward[index][name])["norm"], "automatic": second["norm"]}
+            rows.append({"array": f"{name}{index + 1}"} | row | {"passes": row["passes"] and second["passes"]})
+    return rows

@@ -1,4 +1,4 @@
-"""The stand-in: 60 000 little pictures of the shape of CIFAR-10, drawn from a fixed seed, hard enough to learn."""
+"""The stand-in: 60 000 pictures of the shape of CIFAR-10, drawn from a fixed seed, hard but not hopeless."""
 
 import numpy as np
 
@@ -18,19 +18,18 @@ SPRITES = (
 
 
 def draw(per_file):
-    """Draw the stand-in: yield pixels (n, 3072) uint8 and labels (n,) uint8, in all 6 * per_file images.
+    """Draw the stand-in: yield pixels (n, 3072) uint8 and labels (n,) uint8, 6 * per_file images in all.
 
-    The classes are balanced and in random order.
-
-    A smooth colour field with a trace of the class, a small sprite of any class, the class's own sprite at
-    any place, size, direction and colour, then light and noise. Whole numbers throughout, also in the
-    floating-point product (below 2²⁴), so that every machine draws the same bytes.
+    The classes are balanced and in random order. A picture is a smooth colour field with a trace of its class, on it a
+    small sprite of any class and a larger one of its own, at any place, size, direction and colour; then contrast,
+    brightness and noise. All numbers are whole, even in the floating-point product (below 2²⁴), so that every machine
+    draws the same bytes.
     """
     rng = np.random.default_rng(0)
     every = rng.permutation(np.repeat(np.arange(10, dtype=np.uint8), 6 * per_file // 10))
     bits = np.unpackbits(np.frombuffer(bytes.fromhex("".join(SPRITES)), np.uint8)).reshape(10, 16, 16)
     sprites = np.pad(bits.repeat(3, 1).repeat(3, 2), ((0, 0), (8, 8), (8, 8))).astype(np.int16)
-    sprites = sum(np.roll(sprites, (i // 4, i % 4), (1, 2)) for i in range(16))  # soft edges: 0 to 16
+    sprites = sum(np.roll(sprites, (i // 4, i % 4), (1, 2)) for i in range(16))  # soft edges, from 0 to 16
     waves = np.rint(16 * np.cos(np.outer(np.arange(4), np.pi * (np.arange(32) + 0.5) / 32)))
     waves = np.einsum("ax,by->abxy", waves, waves).reshape(16, 1024).astype(np.float32)
     damping = np.outer([8, 6, 4, 3], [8, 6, 4, 3]).ravel()  # slow waves are strong

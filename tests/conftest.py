@@ -1,4 +1,4 @@
-"""Fixtures that several test files share."""
+"""Fixtures and helpers that several test files share."""
 
 import lib  # noqa: F401 - before NumPy, as it settles the number of BLAS threads
 
@@ -67,3 +67,27 @@ def filled(pdf):
         shares.append(1 - np.diff([0, *inked, len(area)]).max() / len(area))
         pages = pixels[width * height :]
     return shares
+
+
+def differences(function, array, h=1e-6):
+    """Return the centred differences of a scalar function over every entry of a float64 array that it reads."""
+    gradient = np.zeros_like(array)
+    for index in np.ndindex(array.shape):
+        old = array[index]
+        array[index] = old + h
+        above = function()
+        array[index] = old - h
+        gradient[index] = (above - function()) / (2 * h)
+        array[index] = old
+    return gradient
+
+
+def close(a, b, within=1e-7):
+    """Assert that the difference of two arrays is small against both, as norms."""
+    assert a.shape == b.shape
+    assert np.linalg.norm(a - b) / (np.linalg.norm(a) + np.linalg.norm(b)) < within
+
+
+def away_from_zero(rng, shape):
+    """Return random numbers that no finite difference carries across the kink of the ReLU."""
+    return rng.choice([-1, 1], shape) * rng.uniform(0.1, 2, shape)

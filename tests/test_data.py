@@ -1,4 +1,4 @@
-"""lib.data: reading, preparing, splitting, normalising, with files of 200 images; the stand-in in full."""
+"""Finding, fetching, reading and preparing CIFAR-10, with files of 200 images."""
 
 import functools
 import hashlib
@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 from lib import data
-from lib.nn import splits
 from lib.standin import draw
 
 N = 200  # images per file here
@@ -61,13 +60,6 @@ def folder(small, tmp_path):
 def dataset(folder, monkeypatch):
     monkeypatch.setenv("CIFAR10_DIR", str(folder / BIN))
     return data.load("cifar10")
-
-
-@pytest.fixture(scope="module")
-def standin(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("standin")))
-        return data.load("standin")
 
 
 # Reading
@@ -296,166 +288,12 @@ def test_cache_falls_back_to_the_temporary_folder(small, tmp_path, monkeypatch):
         data.load("standin")
 
 
-# Splitting and normalising
+# The command
 
 
-@pytest.mark.parametrize(
-    ("name", "train", "validation"),
-    [
-        ("B1B2", range(N), range(N, 2 * N)),
-        ("45k5k_tail", range(900), range(900, 1000)),
-        ("49k1k", range(980), range(980, 1000)),
-        ("50k", range(1000), range(900, 1000)),
-    ],
-)
-def test_rows_of_the_splits(dataset, name, train, validation):
-    parts = splits.split(dataset, name, "raw")
-    assert parts.train.rows.tolist() == list(train)
-    assert parts.validation.rows.tolist() == list(validation)
-    assert parts.test.rows.tolist() == list(range(1000, 1200))
-    np.testing.assert_array_equal(parts.validation.labels, dataset.labels[list(validation)])
-    assert len(parts.train) == len(train) and parts.train.labels.dtype.kind == "i"
-
-
-def test_random_split(dataset):
-    one, same, other = (
-        splits.split(dataset, "45k5k_random", "raw", rng=np.random.default_rng(seed)) for seed in (1, 1, 2)
-    )
-    assert len(one.train) == 900 and len(one.validation) == 100
-    assert sorted([*one.train.rows, *one.validation.rows]) == list(range(1000))
-    assert one.train.rows.tolist() == same.train.rows.tolist() != other.train.rows.tolist()
-    assert 0.02 < np.mean(one.validation.rows < 100) < 0.25
-    with pytest.raises(ValueError, match="rng"):
-        splits.split(dataset, "45k5k_random")
-
-
-def test_n_train(dataset):
-    parts = splits.split(dataset, "B1B2", n_train=150)
-    assert parts.train.rows.tolist() == list(range(150))
-    assert (len(parts.validation), len(parts.test)) == (100, 100)
-    np.testing.assert_allclose(parts.train.batch(slice(None)).mean(0), 0, atol=1e-5)
-    for wrong in (0, 201):
-        with pytest.raises(ValueError, match=f"n_train = {wrong}, allowed with split B1B2: 1 to 200"):
-            splits.split(dataset, "B1B2", n_train=wrong)
-
-
-def everything(images):
-    return images.batch(slice(None), dtype=np.float64)
-
-
-def expected(dataset, rows, per):
-    x = dataset.pixels[rows] / 255
-    return x.mean(per), x.std(per)
-
-
-def test_zscore_train(dataset):
-    parts = splits.split(dataset)
-    mean, deviation = expected(dataset, parts.train.rows, 0)
-    deviation[7] = 1  # never varies
-    for part in (parts.train, parts.validation, parts.test):
-        wanted = (dataset.pixels[part.rows] / 255 - mean) / deviation
-        np.testing.assert_allclose(everything(part), wanted, atol=1e-12)
-        np.testing.assert_allclose(part.batch(slice(None)), wanted, atol=1e-5)
-    x = np.delete(everything(parts.train), 7, axis=1)
-    np.testing.assert_allclose(x.mean(0), 0, atol=1e-12)
-    np.testing.assert_allclose(x.std(0), 1, atol=1e-12)
-    assert abs(everything(parts.test).mean()) > 0.1  # not its own statistics
-
-
-def test_zscore_perfile(dataset):
-    parts = splits.split(dataset, "49k1k", "zscore_perfile")
-    x = np.concatenate([everything(part) for part in (parts.train, parts.validation, parts.test)])
-    files = np.delete(x, 7, axis=1).reshape(6, N, 3071)
-    np.testing.assert_allclose(files.mean(1), 0, atol=1e-12)
-    np.testing.assert_allclose(files.std(1, ddof=1), 1, atol=1e-12)
-    assert np.all(x[:, 7] == 0)
-
-
-def test_centering_and_raw(dataset):
-    rows = np.arange(900)
-    pixels = dataset.pixels / 255
-    for name, shift in (
-        ("center_train", expected(dataset, rows, 0)[0]),
-        ("center_scalar", expected(dataset, rows, None)[0]),
-        ("raw", 0),
-    ):
-        parts = splits.split(dataset, normalisation=name)
-        np.testing.assert_allclose(everything(parts.train), pixels[:900] - shift, atol=1e-12)
-        np.testing.assert_allclose(everything(parts.test), pixels[1000:] - shift, atol=1e-12)
-
-
-@pytest.mark.parametrize("normalisation", splits.NORMALISATIONS)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_row_is_the_same_bits_in_every_batch(dataset, normalisation, dtype):
-    train = splits.split(dataset, "45k5k_random", normalisation, rng=np.random.default_rng(3)).train
-    tail = splits.split(dataset, "45k5k_tail", normalisation).train
-    order = np.random.default_rng(4).permutation(900)
-    for images in (train, tail):
-        whole = images.batch(slice(None), dtype=dtype)
-        assert whole.dtype == dtype
-        np.testing.assert_array_equal(images.batch(order, dtype=dtype), whole[order])
-        np.testing.assert_array_equal(images.batch([5, 7, 6, 8], dtype=dtype), whole[[5, 7, 6, 8]])
-        np.testing.assert_array_equal(images.batch(slice(250, 700, 3), dtype=dtype), whole[250:700:3])
-        out = np.full((100, 3072), np.nan, dtype)
-        assert images.batch(order[:100], out=out) is out
-        np.testing.assert_array_equal(out, whole[order[:100]])
-        for i in (0, 17, -1, 899):
-            np.testing.assert_array_equal(images.batch([i], dtype=dtype)[0], whole[i])
-            np.testing.assert_array_equal(images.take(18).batch(slice(17, 18), dtype=dtype)[0], whole[17])
-
-
-def test_raw_pixels_and_limits(dataset):
-    parts = splits.split(dataset)
-    validation = parts.validation
-    np.testing.assert_array_equal(validation.raw(slice(3, 9)), dataset.pixels[903:909])
-    np.testing.assert_array_equal(validation.raw([5, 2]), dataset.pixels[[905, 902]])
-    np.testing.assert_array_equal(validation.raw(4), dataset.pixels[904:905])
-    assert len(validation.take(7)) == 7 and len(validation.take(7000)) == 100
-    assert validation.batch(slice(0, 0)).shape == (0, 3072)
-    with pytest.raises(IndexError):
-        validation.batch([100])
-    with pytest.raises(ValueError, match="shape"):
-        validation.batch([1, 2], out=np.empty((3, 3072)))
-
-
-def test_unknown_names_get_a_suggestion(dataset):
-    for call, hint in (
-        (lambda: data.load("cifar-10"), "'cifar-10' .did you mean 'cifar10'.*auto, cifar10, standin"),
-        (lambda: splits.split(dataset, "45k5k"), "'45k5k' .did you mean '45k5k_tail'"),
-        (lambda: splits.split(dataset, normalisation="zscore"), "'zscore' .did you mean 'zscore_train'"),
-        (lambda: splits.split(dataset, "qqq"), "split = 'qqq', allowed: B1B2,"),
-    ):
-        with pytest.raises(ValueError, match=hint):
-            call()
-
-
-# The stand-in and the command
-
-
-def test_standin_is_balanced_and_complete(standin):
-    assert standin.name == "standin" and "seed 0" in standin.where
-    assert standin.pixels.shape == (60_000, 3072)
-    np.testing.assert_array_equal(np.bincount(standin.labels), 6000)
-    assert np.all(np.abs(np.bincount(standin.labels[50_000:]) - 1000) < 150)
-    assert 40 < standin.pixels[:1000].std() < 70 and np.mean(standin.pixels[:1000] % 255 == 0) < 0.05
-
-
-@pytest.mark.skipif(np.__version__ != "2.4.6", reason="NumPy's random streams belong to its version")
-def test_standin_has_the_same_bytes_everywhere(standin):
-    assert standin.fingerprint == "f75041196ddd0a28"
-
-
-def test_standin_classes_can_be_told_apart_but_not_easily(standin):
-    """Linear least squares on 16 times fewer pixels: well above chance, far from solved."""
-
-    def features(rows):
-        x = standin.pixels[rows].reshape(-1, 3, 8, 4, 8, 4).mean((3, 5)).reshape(-1, 192)
-        return np.column_stack([x / 255, np.ones(len(x))])
-
-    truth = np.eye(10)[standin.labels[:8000]]
-    weights = np.linalg.lstsq(features(slice(0, 8000)), truth)[0]
-    right = np.argmax(features(slice(50_000, 52_000)) @ weights, 1) == standin.labels[50_000:52_000]
-    assert 0.25 < right.mean() < 0.5
+def test_an_unknown_name_gets_a_suggestion():
+    with pytest.raises(ValueError, match=r"'cifar-10' .did you mean 'cifar10'.*auto, cifar10, standin"):
+        data.load("cifar-10")
 
 
 def test_command(folder, monkeypatch, capsys):

@@ -1,18 +1,81 @@
-"""Hand-worked cases of layers, losses and schedules."""
+"""Each layer: worked by hand, and every backward against finite differences with random upstream gradients."""
 
 import numpy as np
 import pytest
+from conftest import away_from_zero, close, differences
 
 from lib.nn.layers import (
+    affine_backward,
+    affine_forward,
     batch_norm_apply,
     batch_norm_backward,
     batch_norm_forward,
+    dropout_backward,
+    dropout_forward,
     relu_backward,
     relu_forward,
-    shared_product,
 )
-from lib.nn.losses import l2_gradient, l2_penalty, softmax, softmax_cross_entropy_forward
-from lib.nn.schedules import triangular
+
+
+def drop(X):
+    return dropout_forward(X, 0.4, np.random.default_rng(7))
+
+
+LAYERS = {
+    "affine": (affine_forward, affine_backward, [(5, 4), (4, 3), (3,)]),
+    "relu": (relu_forward, relu_backward, [(5, 4)]),
+    "batch norm": (lambda S, g, b: batch_norm_forward(S, g, b, 1e-5)[:2], batch_norm_backward, [(7, 4), (4,), (4,)]),
+    "dropout": (drop, dropout_backward, [(5, 4)]),
+}
+
+
+@pytest.mark.parametrize("trials", [(), (3,)], ids=["one network", "3 trials"])
+@pytest.mark.parametrize(("forward", "backward", "shapes"), LAYERS.values(), ids=LAYERS)
+def test_backward_against_finite_differences(forward, backward, shapes, trials):
+    rng = np.random.default_rng(1)
+    arrays = [away_from_zero(rng, trials + shape) for shape in shapes]
+    before = [array.copy() for array in arrays]
+    out, cache = forward(*arrays)
+    upstream = rng.standard_normal(out.shape)
+    same_upstream = upstream.copy()
+    analytic = backward(upstream, cache)
+    analytic = analytic if isinstance(analytic, tuple) else (analytic,)
+    for array, gradient in zip(arrays, analytic, strict=True):
+        close(gradient, differences(lambda: np.sum(forward(*arrays)[0] * upstream), array))
+    for array, old in zip([*arrays, upstream], [*before, same_upstream], strict=True):
+        np.testing.assert_array_equal(array, old, err_msg="a layer must not change its arguments")
+
+
+@pytest.mark.parametrize(("forward", "backward", "shapes"), LAYERS.values(), ids=LAYERS)
+def test_float32_stays_float32(forward, backward, shapes):
+    out, cache = forward(*(np.ones(shape, np.float32) for shape in shapes))
+    gradients = backward(out, cache)
+    assert {a.dtype for a in (out, *(gradients if isinstance(gradients, tuple) else (gradients,)))} == {np.dtype("f4")}
+
+
+def test_affine_by_hand():
+    out, cache = affine_forward(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0], [5.0, 6.0]]), np.array([0.5, -1.0]))
+    assert out.tolist() == [[13.5, 15.0]]
+    grad_X, grad_W, grad_b = affine_backward(np.array([[1.0, -1.0]]), cache)
+    assert grad_X.tolist() == [[-1, -1]] and grad_W.tolist() == [[1, -1], [2, -2]] and grad_b.tolist() == [1, -1]
+    assert affine_backward(np.array([[1.0, -1.0]]), cache, needs_input=False)[0] is None
+
+
+def test_an_input_shared_by_trials_has_one_gradient_for_each():
+    rng = np.random.default_rng(2)
+    X, W, b = rng.standard_normal((5, 4)), rng.standard_normal((2, 4, 3)), rng.standard_normal((2, 3))
+    out, cache = affine_forward(X, W, b)
+    upstream = rng.standard_normal(out.shape)
+    for t in range(2):
+        alone, its_cache = affine_forward(X, W[t], b[t])
+        np.testing.assert_array_equal(out[t], alone)
+        for a, b_ in zip(affine_backward(upstream, cache), affine_backward(upstream[t], its_cache), strict=True):
+            np.testing.assert_array_equal(a[t], b_)
+
+
+def test_relu_has_no_gradient_at_zero():
+    out, cache = relu_forward(np.array([-1.0, 0.0, 2.0]))
+    assert out.tolist() == [0, 0, 2] and relu_backward(np.full(3, 5.0), cache).tolist() == [0, 0, 5]
 
 
 def test_batch_norm_by_hand():
@@ -28,61 +91,29 @@ def test_batch_norm_by_hand():
     np.testing.assert_allclose(batch_norm_apply(S, gamma, beta, mean, var, 5.0), out)
 
 
+def test_batch_norm_with_given_statistics_by_hand():
+    """(3 - 1) / sqrt(7 + 2) * 6 + 5, whatever the other rows are."""
+    six, five, one, seven = (np.array([value]) for value in (6.0, 5.0, 1.0, 7.0))
+    assert batch_norm_apply(np.array([[3.0], [1.0]]), six, five, one, seven, 2.0).tolist() == [[9], [5]]
+
+
 def test_batch_norm_refuses_one_row():
-    with pytest.raises(ValueError, match="at least 2 rows"):
+    with pytest.raises(ValueError, match="at least 2 images in a minibatch, got 1"):
         batch_norm_forward(np.ones((1, 3)), np.ones(3), np.zeros(3), 1e-8)
 
 
-def test_layers_change_no_argument():
-    rng = np.random.default_rng(0)
-    S, gamma, beta, grad = rng.standard_normal((4, 6, 3)), np.ones(3), np.zeros(3), rng.standard_normal((4, 6, 3))
-    before = S.copy(), grad.copy()
-    for (_, cache, *_), backward in ((batch_norm_forward(S, gamma, beta, 1e-8), batch_norm_backward),
-                                     (relu_forward(S), relu_backward)):  # fmt: skip
-        backward(grad, cache)
-    np.testing.assert_array_equal(S, before[0])
-    np.testing.assert_array_equal(grad, before[1])
+def test_dropout_keeps_the_mean_and_drops_its_share():
+    """40 000 units: their share has a standard deviation of 0.0023."""
+    X = np.full((200, 200), 3.0)
+    out, _ = dropout_forward(X, 0.3, np.random.default_rng(2))
+    assert np.unique(out) == pytest.approx([0, 3 / 0.7])
+    assert np.mean(out == 0) == pytest.approx(0.3, abs=0.01) and out.mean() == pytest.approx(3, abs=0.05)
 
 
-def test_cross_entropy_by_hand():
-    """Scores ln 1, ln 2, ln 5: probabilities 1/8, 2/8, 5/8; labels 1 and 2 cost ln 4 and ln 8/5."""
-    S = np.log([[1.0, 2.0, 5.0], [1.0, 2.0, 5.0]])
-    np.testing.assert_allclose(softmax(S)[0], [1 / 8, 2 / 8, 5 / 8])
-    loss, (P, _) = softmax_cross_entropy_forward(S, np.array([1, 2]))
-    assert loss == pytest.approx((np.log(4) + np.log(8 / 5)) / 2)
-    np.testing.assert_allclose(P, softmax(S))
-
-
-def test_cross_entropy_of_huge_scores_is_finite():
-    loss, (P, _) = softmax_cross_entropy_forward(np.array([[1000.0, 0.0, -1000.0]]), np.array([2]))
-    assert loss == 2000
-    np.testing.assert_array_equal(P, [[1, 0, 0]])
-
-
-def test_penalty_has_no_one_half():
-    W = np.array([[1.0, 2.0], [3.0, 4.0]])  # squares: 1 + 4 + 9 + 16 = 30
-    assert l2_penalty([W, W], 0.1) == pytest.approx(6)
-    np.testing.assert_allclose(l2_gradient(W, 0.1), 0.2 * W)
-    trials = np.stack([W, 2 * W])
-    np.testing.assert_allclose(l2_penalty([trials], np.array([1.0, 0.5])), [30, 60])
-    np.testing.assert_allclose(l2_gradient(trials, np.array([1.0, 0.5])), [2 * W, 2 * W])
-
-
-def test_triangular_rate_meets_its_ends_at_multiples_of_n_s():
-    for n_s in (1, 500, 2250):
-        for cycle in range(3):
-            assert triangular(2 * cycle * n_s, 1e-5, 0.1, n_s) == pytest.approx(1e-5)
-            assert triangular((2 * cycle + 1) * n_s, 1e-5, 0.1, n_s) == pytest.approx(0.1)
-    np.testing.assert_allclose(triangular(np.arange(8), 0.0, 4.0, 4), [0, 1, 2, 3, 4, 3, 2, 1])
-    with pytest.raises(ValueError, match="n_s"):
-        triangular(0, 0, 1, 0)
-
-
-@pytest.mark.parametrize("shape", [(100, 3072, 50), (450, 3072, 50), (100, 3072, 10), (7, 40, 3), (1, 5, 1)])
-def test_a_shared_product_has_the_bits_of_each_trial_alone(shape):
-    n, d_in, d_out = shape
-    rng = np.random.default_rng(0)
-    X = rng.standard_normal((n, d_in), dtype=np.float32)
-    W, G = (rng.standard_normal((5, rows, d_out), dtype=np.float32) for rows in (d_in, n))
-    assert all(np.array_equal(p, X @ w) for p, w in zip(shared_product(X, W), W, strict=True))
-    assert all(np.array_equal(p, X.T @ g) for p, g in zip(shared_product(X.T, G), G, strict=True))
+def test_trials_share_the_dropout_mask():
+    """So a trial's numbers do not depend on how many others are trained beside it."""
+    X = np.ones((3, 6, 5), np.float32)
+    out, _ = dropout_forward(X, 0.5, np.random.default_rng(4))
+    alone, _ = dropout_forward(X[0], 0.5, np.random.default_rng(4))
+    assert all(np.array_equal(each, alone) for each in out)
+    assert not np.array_equal(alone, dropout_forward(X[0], 0.5, np.random.default_rng(5))[0])

@@ -26,7 +26,7 @@ def shift(X, most, rng):
 
 
 def blur(X, fraction, rng, most=0.5):
-    """Return X with a random fraction of the images blurred: Gaussians of standard deviation 0 to ``most`` pixels.
+    """Return X with a random fraction of the images blurred by Gaussians of standard deviation 0 to ``most`` pixels.
 
     At the border the kernel is cut and scaled to sum to 1. Source: report 004's text.
     """

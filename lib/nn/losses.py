@@ -9,7 +9,10 @@ import numpy as np
 
 
 def softmax_cross_entropy_forward(S, y):
-    """Return the mean over the n images of ``-log softmax(S)[y]``, in nats, and the cache. Never log(0)."""
+    """Return the mean over the n images of ``-log softmax(S)[y]``, in nats, and the cache.
+
+    The logarithm is taken of the sum of the exponentials, never of a probability that may have become 0.
+    """
     largest = np.maximum.reduce(np.ascontiguousarray(S.swapaxes(-1, -2)), axis=-2)  # 4 times faster than over axis -1
     shifted = S - largest[..., None]
     P = np.exp(shifted)
@@ -46,7 +49,7 @@ def sigmoid_cross_entropy_backward(grad_out, cache):
 
 
 def hinge_forward(S, y):
-    """Return the multi-class support vector loss, mean of ``sum over wrong classes j of max(0, s_j - s_y + 1)``."""
+    """Return the multi-class SVM loss, mean of ``sum over wrong classes j of max(0, s_j - s_y + 1)``, and the cache."""
     rows = np.arange(len(y))
     margins = np.maximum(S - S[..., rows, y][..., None] + 1, 0)
     margins[..., rows, y] = 0
@@ -73,6 +76,6 @@ LOSSES = {
 def l2_penalty(weights, l2):
     """Return ``l2 * sum of squares`` over a list of weight matrices W (..., d_in, d_out); l2 scalar or (T,).
 
-    The order of summation is fixed, because NumPy's own depends on how an array lies in memory.
+    The order of summation is fixed here, because NumPy's depends on how an array lies in memory.
     """
     return np.float64(l2) * sum(np.add.reduce(np.multiply(W, W, order="C"), axis=(-1, -2)) for W in weights)

@@ -56,7 +56,7 @@ class Network:
     def forward_hidden(self, S, statistics, rng=None):
         """Return the scores (..., n, K) and the caches, given the first affine layer's output S (..., n, d_1).
 
-        statistics: "batch" normalises with those of S itself, "average" with the running averages. rng: for dropout.
+        statistics: "batch" normalises by mean and variance of S, "average" by the running averages. rng: for dropout.
         """
         caches = []
         for layer, averages, following in zip(self.layers, self.averages, self.layers[1:], strict=False):

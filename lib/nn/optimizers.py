@@ -67,7 +67,10 @@ class Momentum(Optimizer):
 
 
 class Nesterov(Momentum):
-    """Nesterov's: ``v = rho v + eta g``, ``theta -= rho v + eta g``; theta is Sutskever et al.'s look-ahead point."""
+    """Nesterov's momentum: ``v = rho v + eta g``, ``theta -= rho v + eta g``.
+
+    Source: Sutskever et al. 2013, rewritten so that theta is the point at which they take the gradient.
+    """
 
     def update(self, theta, g, eta, v):
         g *= eta
@@ -121,7 +124,7 @@ def _blocks(*arrays):
 
 
 def common_value(value, parameters):
-    """Return ``value``, scalar or (T,), in the parameters' type; as a scalar, three times faster, if all are equal."""
+    """Return ``value``, scalar or (T,), in the parameters' type; a scalar, which is faster, if all values are equal."""
     value = np.asarray(value, parameters[0]["W"].dtype)
     if value.size == 1 or (value == value[0]).all():
         return value.reshape(-1)[0]

@@ -35,13 +35,14 @@ def initial_network(settings, inputs=3072, classes=10):
 
 
 def train(trials, dataset, progress=None):
-    """Train runs that differ only in what trials may differ in, and return a record for each, plain numbers and lists.
+    """Train runs in one pass and return a record for each, in plain numbers and lists.
 
-    trials: settings. dataset: a data.Dataset. progress: see training.Logger.
+    trials: settings that differ in seed, init, bias_std, l2, eta_min, eta_max and stages at most. dataset: a
+    data.Dataset. progress: see training.Logger.
 
     A record is {"diverged": bool, "curves": {"update", "eta", "train_loss", ... (L,)}, "scores": {"train_loss",
     "train_cost", "train_accuracy", "validation_...", "test_..." if asked for}}, and if asked for "weights", the first
-    layer's as a list of rows. Losses are in nats, accuracies are fractions, training scores are over all its images.
+    layer's as a list of rows. Losses are in nats, accuracies are fractions; the training scores are of all its images.
     """
     common = trials[0]
     split_rng, order_rng, noise_rng = map(np.random.default_rng, np.random.SeedSequence(common.order_seed).spawn(3))

@@ -2,8 +2,8 @@
 
 A minibatch X (n, d) is the same for all T networks ("trials"), so the T products ``X @ W[t]`` can be computed as one
 product of X with all weights side by side. X is then read from memory once instead of T times, which saves about a
-quarter of the time. But no bit of a trial may depend on what else happens to be trained in the same pass, so
-``shared_product`` checks whether this machine's BLAS gives the same bits both ways, and else multiplies one by one.
+quarter of the time. But no bit of a trial may depend on what else happens to be trained in the same pass. Where this
+machine's BLAS does not give the same bits both ways, ``shared_product`` therefore multiplies one trial at a time.
 """
 
 from functools import cache
@@ -39,7 +39,7 @@ def shared_product(A, B):
 def _same_bits(A_shape, by_rows, B_shape, dtype):
     """Return whether one wide product gives the bits of T narrow ones, for arrays of these shapes.
 
-    A BLAS chooses its order of summation by shapes and processor, not by values, so one test with random numbers does.
+    A BLAS chooses its order of summation by shapes and processor, not by values: one test on random numbers is enough.
     """
     rng, (T, k, d) = np.random.default_rng(0), B_shape
     A = rng.standard_normal(A_shape, dtype) if by_rows else rng.standard_normal(A_shape[::-1], dtype).T

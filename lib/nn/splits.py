@@ -16,7 +16,7 @@ class Images:
     """Some rows of a data set, normalised when a minibatch is taken: ``(pixels[rows] - shift) * scale``.
 
     rows (n,) int64 are rows of the data set, labels (n,) int64 their classes. shift and scale are in pixel units
-    (0 to 255): scalars, (3072,), or (6, 3072) if each file has its own. Threads must not share an object (its buffer).
+    (0 to 255): scalars, (3072,), or (6, 3072) if each file has its own. Not for several threads: it has a buffer.
     """
 
     def __init__(self, dataset, rows, shift, scale):

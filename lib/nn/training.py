@@ -40,7 +40,7 @@ def fit(network, optimizer, train, *, etas, l2, order, loss="softmax", recipe=()
 
     train: splits.Images or splits.Arrays. etas (updates,) or (updates, T); l2 scalar or (T,). order: minibatches as
     from ``batches``, the same for all trials. recipe: see augmentation.augment. rng: draws augmentation and dropout.
-    frozen: names of parameters that are not updated, such as ("b",). logger: a ``Logger``, called after every update.
+    frozen: names of parameters that are not updated, "W" or "b". logger: a ``Logger``, called after every update.
     A trial that diverges to NaN does not affect the others, and NumPy's warnings are silenced.
     """
     X, dtype = None, network.weights[0].dtype

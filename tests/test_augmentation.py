@@ -1,13 +1,9 @@
 """Augmentation: that it changes the images, how, and nothing else. A flaw here shows in no learning curve."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from lib.nn import training
 from lib.nn.augmentation import AUGMENTATIONS, SHAPE, augment, blur, flip, noise, shift
-from workbook.runs.experiment import Experiment, train
 
 RECIPES = [(("flip", 0.5),), (("shift", 3),), (("blur", 0.5),), (("noise", 0.1),), (("flip", 0.2), ("blur", 0.5))]
 each = pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: " and ".join(name for name, _ in recipe))
@@ -36,6 +32,11 @@ def test_every_augmentation_is_tested():
     assert augment("as it is", (), None) == "as it is"
 
 
+def test_an_amount_of_zero_changes_nothing(X):
+    for name in AUGMENTATIONS:
+        assert np.array_equal(augment(X, ((name, 0),), np.random.default_rng(0)), X), name
+
+
 def test_a_recipe_is_done_in_its_order(X):
     rng = np.random.default_rng(3)
     expected = noise(shift(X, 2, rng), 0.1, rng)
@@ -53,14 +54,13 @@ def test_flip_mirrors_the_columns_of_each_row_and_channel():
 
 def test_flip_is_its_own_inverse_and_takes_its_share(X):
     assert np.array_equal(flip(flip(X, 1.0, np.random.default_rng(0)), 1.0, np.random.default_rng(0)), X)
-    assert np.array_equal(flip(X, 0.0, np.random.default_rng(0)), X)
     many = np.random.default_rng(1).standard_normal((2000, 3072), np.float32)
     changed = (flip(many, 0.2, np.random.default_rng(2)) != many).any(axis=1)
     assert changed.mean() == pytest.approx(0.2, abs=0.04)  # standard deviation 0.009
 
 
 def test_shift_moves_by_whole_pixels_and_leaves_zeros():
-    """Pictures of one bright pixel: it moves by at most 3 both ways, uniformly; at the border it falls off."""
+    """Pictures of one bright pixel: it moves by at most 3 in both directions, uniformly."""
     n = 2450
     X = np.zeros((n, *SHAPE), np.float32)
     X[:, 1, 10, 20] = 7
@@ -87,14 +87,17 @@ def test_blur_keeps_constants_and_means_and_smooths(X):
 
 
 def test_blur_of_one_pixel_is_a_gaussian():
-    """Its rows and columns fall as exp(-d^2 / 2 sigma^2), the same in both directions, in its own channel."""
+    """Its rows and columns fall as exp(-d^2 / 2 sigma^2) with the sigma drawn, in both directions, in its channel."""
     X = np.zeros((1, *SHAPE))
     X[0, 2, 16, 16] = 1
     out = blur(X.reshape(1, -1), 1.0, np.random.default_rng(1), most=2.0).reshape(SHAPE)
     assert not out[:2].any() and out[2].sum() == pytest.approx(1, rel=1e-6)
     assert out[2] == pytest.approx(out[2].T) and out[2, 16, 13:16] == pytest.approx(out[2, 16, 19:16:-1])
     sigma = (0.5 / np.log(out[2, 16, 16] / out[2, 16, 17])) ** 0.5
-    assert 0 < sigma < 2 and out[2, 14, 17] / out[2, 16, 16] == pytest.approx(np.exp(-5 / (2 * sigma**2)), rel=1e-6)
+    rng = np.random.default_rng(1)
+    rng.random(1)  # which images are blurred
+    assert sigma == pytest.approx(rng.uniform(0, 2), rel=1e-5)
+    assert out[2, 14, 17] / out[2, 16, 16] == pytest.approx(np.exp(-5 / (2 * sigma**2)), rel=1e-6)
 
 
 def test_blur_takes_its_share_of_the_images():
@@ -102,30 +105,8 @@ def test_blur_takes_its_share_of_the_images():
     changed = np.abs(blur(X, 0.5, np.random.default_rng(2)) - X).max(axis=1) > 0
     # sigma below about 0.17 pixels weighs the neighbours less than float32 can tell: a third of the half
     assert 0.25 < changed.mean() < 0.5
-    assert np.array_equal(blur(X[:5], 0.0, np.random.default_rng(0)), X[:5])
 
 
 def test_noise_has_its_deviation(X):
     added = noise(3 * X, 0.2, np.random.default_rng(0)) - 3 * X
     assert added.std() == pytest.approx(0.2 * 3 * X.std(), rel=0.01) and abs(added.mean()) < 0.01
-    assert np.array_equal(noise(X, 0.0, np.random.default_rng(0)), X)
-
-
-def test_training_sees_augmented_images_with_their_own_labels(tiny, monkeypatch):
-    """And is not what it is without; labels and the images that are evaluated stay."""
-    plain = Experiment(data="standin", hidden=(8,), n_s=3, cycles=1, log_every=6, test=False)
-    seen = []
-    original = training.gradients
-
-    def spy(network, X, y, *arguments, **more):
-        seen.append((X.copy(), y.copy()))
-        return original(network, X, y, *arguments, **more)
-
-    monkeypatch.setattr(training, "gradients", spy)
-    (without,), (with_it,) = train([plain]), train([replace(plain, augment=(("flip", 1.0),))])
-    half = len(seen) // 2
-    for (X, y), (X_augmented, y_augmented) in zip(seen[:half], seen[half:], strict=True):
-        assert np.array_equal(y, y_augmented) and not np.array_equal(X, X_augmented)
-        assert np.array_equal(flip(X, 1.0, np.random.default_rng(0)), X_augmented)
-    assert without["curves"]["train_loss"][0] == with_it["curves"]["train_loss"][0]
-    assert without["curves"]["train_loss"][1] != with_it["curves"]["train_loss"][1]
