@@ -135,14 +135,6 @@ def side_by_side(panels, name="validation_accuracy", ylabel="Validation accuracy
     return fig
 
 
-def learning_rate(experiment):
-    """Draw the learning rate of every update."""
-    fig, ax = plt.subplots(figsize=(WIDTH, 1.5))
-    ax.plot(np.arange(experiment.total_updates) / 1000, experiment.etas())
-    ax.set(xlabel="Updates / 1000", ylabel=LABELS["eta"], xlim=(0, experiment.total_updates / 1000), ylim=(0, None))
-    return fig
-
-
 def search(rounds, best=None):
     """Draw training and validation accuracy over lambda of named rounds of a search, the best validation one marked."""
     fig, ax = plt.subplots(figsize=(WIDTH, 2.7))

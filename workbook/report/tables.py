@@ -84,15 +84,6 @@ def sign(effect):
     return int(np.sign(mean)) if abs(mean) > half else 0
 
 
-def run_times(records):
-    """Return a table of how many networks of each kind were trained and how long; records as from store.current."""
-    frame = pd.DataFrame([r["run"]["experiment"] | {"seconds": r["run"]["seconds"]} for r in records])
-    frame["updates"] = frame["updates"].fillna(2 * frame["n_s"] * frame["cycles"]).astype(int)
-    kind = [frame["hidden"].map(lambda h: len(h) + 1), "batch_norm", "updates", "batch_size"]
-    table = frame.groupby(kind)["seconds"].agg(["size", "mean"]).reset_index()
-    return table.set_axis(["Layers", "BN", "Updates", "Batch", "Networks", "s each"], axis=1)
-
-
 def environment(records):
     """Return a table of the machines that trained the records and of the software that runs here."""
     machines = {f"{r['run']['machine']}, Python {r['run']['python']}, NumPy {r['run']['numpy']}" for r in records}
