@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from workbook.claims import trials
-from workbook.claims.file import ClaimError, load
+from workbook.claims.file import load
 from workbook.claims.quantities import quantity
+from workbook.claims.source import ClaimError
 
 CLAIMS = Path(__file__).parents[1] / "reports" / "claims"
 GOOD = """author: A. Student

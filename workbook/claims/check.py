@@ -13,8 +13,9 @@ import pandas as pd
 
 from lib.data import DataError
 from workbook.claims import table
-from workbook.claims.file import ClaimError, load
+from workbook.claims.file import load
 from workbook.claims.measure import trained
+from workbook.claims.source import ClaimError
 from workbook.runs import engine, store
 
 NOTEBOOK = Path("notebooks", "reproduction", "report.ipynb")

@@ -5,20 +5,17 @@ The README's section "Your own report" explains the format, ``quantities.yml`` t
 
 import math
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from itertools import combinations
 from pathlib import Path
 
-import yaml
-
 from lib.choices import check_choice
 from workbook.claims import trials
 from workbook.claims.quantities import Quantity, quantity
+from workbook.claims.source import WRONG, Source
 from workbook.runs.experiment import make
-from workbook.runs.yamlfile import load_yaml
 
 VARIANTS = ("stated", "coded", "assigned")
 #: what a variant may have besides the fields of an Experiment, for each kind of experiment
@@ -27,12 +24,7 @@ KINDS = {
     "search": ("trials", "trained", "carried", "range"),
     "gradient check": ("inputs", "images", "measure", "scheme", "threshold", "labels"),
 }
-WRONG = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)  # what a wrong value may raise
 NUMBER = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*)")
-
-
-class ClaimError(ValueError):
-    """A claim file must be changed; the message is one line: file, line, what is wrong, how to mend it."""
 
 
 @dataclass(frozen=True)
@@ -100,56 +92,9 @@ class Report:
     setting: str = ""  # in one line
 
 
-class _File:
-    """A claim file while it is read: its content, and the line of everything in it."""
-
-    def __init__(self, path):
-        self.path = path
-        try:
-            aliases = [e for e in yaml.parse(Path(path).read_text()) if isinstance(e, yaml.AliasEvent)]
-        except (OSError, ValueError, RecursionError, yaml.YAMLError):
-            aliases = []  # load_yaml says in one line what is wrong
-        for alias in aliases:
-            line = alias.start_mark.line + 1
-            raise ClaimError(f"{path}:{line}: aliases (*{alias.anchor}) are not allowed; repeat what they stand for")
-        try:
-            self.content, self.line_of = load_yaml(path)
-        except (*WRONG, RecursionError) as error:
-            what = str(error).partition(str(path))[2]
-            raise ClaimError(f"{path}{what.replace(', line ', ':', 1)}" if what else f"{path}:1: {error}") from None
-
-    @contextmanager
-    def at(self, *keys):
-        """Give a ValueError that is raised inside the line of these keys."""
-        try:
-            yield
-        except ClaimError:
-            raise
-        except WRONG as error:
-            raise ClaimError(f"{self.path}:{self.line_of(keys)}: {' '.join(str(error).split())}") from None
-
-    def table(self, keys, value, allowed=None, what="field"):
-        """Return the mapping at these keys, empty where there is nothing. Raises ClaimError for an unknown key."""
-        with self.at(*keys):
-            if not isinstance(value, dict | None):
-                raise ValueError(f"{keys[-1] if keys else 'the file'} must hold lines like name: value, got {value!r}")
-        for name in value or () if allowed else ():
-            with self.at(*keys, name):
-                check_choice(what, name, allowed)
-        return {str(name): each for name, each in (value or {}).items()}
-
-    def entries(self, name):
-        """Yield (keys, mapping) of a list of mappings in the file."""
-        value = self.content.get(name) or []
-        with self.at(name):
-            if not isinstance(value, list):
-                raise ValueError(f"{name} must be a list, each entry beginning with a dash")
-        yield from (((name, index), self.table((name, index), entry)) for index, entry in enumerate(value))
-
-
 def load(path):
     """Return the Report in a claim file. Raises ClaimError."""
-    file = _File(path)
+    file = Source(path)
     about = ["author", "year", "assignment", "source", "setting"]
     content = file.table(
         (), file.content, [*about, "seeds", "settings", "experiments", "effects", "reasons", "figures"]
@@ -191,15 +136,15 @@ def _claimed(file, name, entry, settings):
     numbers = {}
     for each, given in file.table((*keys, "numbers"), entry.get("numbers")).items():
         here = (*keys, "numbers", each)
-        given = given if isinstance(given, dict) else {"value": given}
-        given = file.table(here, {"where": entry.get("where", "")} | given, ("value", "unit", "error", "where", "over"))
+        given = {"where": entry.get("where", "")} | (given if isinstance(given, dict) else {"value": given})
+        file.table(here, given, ("value", "unit", "error", "where", "over"))
         with file.at(*here):
             numbers[each] = _number(quantity(each), given, file.line_of(here))
     return Claimed(name, str(entry.get("title", name)), kind, variants, numbers, reads)
 
 
 def _variants(file, keys, entry, settings, kind):
-    """Return {variant: settings} and {variant: reads} of an experiment. What is coded departs from what is stated."""
+    """Return {variant: settings} and {variant: reads} of an experiment; what is coded departs from what is stated."""
     variants, reads = {}, {}
     for variant in VARIANTS:
         own = file.table((*keys, variant), entry.get(variant))
@@ -269,8 +214,7 @@ def _check_numbers(file, claimed, experiments):
 def _effects(file, keys, entry, experiments):
     """Yield the Effects of one entry; of three or more that are equal, each pair."""
     file.table(keys, entry, ("better", "worse", "equal", "than", "quantity", "by", "where"))
-    relation = "".join(each for each in ("better", "worse", "equal") if each in entry)
-    by = entry.get("by")
+    relation, by = "".join(each for each in ("better", "worse", "equal") if each in entry), entry.get("by")
     with file.at(*keys):
         if relation not in ("better", "worse", "equal") or (relation == "equal") == ("than" in entry):
             raise ValueError("an effect is better: NAME, than: NAME or worse: NAME, than: NAME or equal: [NAME, NAME]")
@@ -281,9 +225,9 @@ def _effects(file, keys, entry, experiments):
         what = quantity(entry.get("quantity", "test_accuracy"))
         if what.how.keys() & {"difference", "rank", "gradient", "setting"}:
             raise ValueError(f"quantity = {what.name!r}, allowed: what can be read from a single network")
-    for better, worse in combinations(reversed(pairs) if relation == "worse" else pairs, 2):
-        where = str(entry.get("where", ""))
-        yield Effect(better, worse, what, relation == "equal", by, where, file.line_of(keys))
+    more = what, relation == "equal", by, str(entry.get("where", "")), file.line_of(keys)
+    for pair in combinations(reversed(pairs) if relation == "worse" else pairs, 2):
+        yield Effect(*pair, *more)
 
 
 def variant_of(text, experiments):

@@ -149,8 +149,8 @@ def runs(report, name, variant, seed, data_name):
         stages = [tuple((fields["eta_max"], fields["l2"]) for fields in group) for group in groups]
         return [replace(one, odd=replace(one.odd, stages=each)) for each in stages]
     made = [replace(one, **fields) for group in groups for fields in group]
-    missing = (fields for fields in best.values() if not any(_is(fields, trial, i) for i, trial in enumerate(made)))
-    return made + [_at(one, fields) for fields in missing]
+    best = [fields for fields in best.values() if fields.keys() <= {"l2", "eta_max"}]
+    return made + [_at(one, each) for each in best if not any(_is(each, trial, i) for i, trial in enumerate(made))]
 
 
 def _at(one, fields):
