@@ -47,7 +47,7 @@ def share(condition):
 
 
 def numbers(rng, reports=REPORTS):
-    """Return rows of agrees / cannot tell / differs in %, over spreads and reading errors, and the mean repeats."""
+    """Return rows of agrees / differs in %, over spreads and reading errors, and the mean repeats."""
     rows = []
     for spread in SPREADS:
         for error in ERRORS:
@@ -55,7 +55,7 @@ def numbers(rng, reports=REPORTS):
             for shift in SHIFTS:
                 reported, values = simulate(rng, reports, spread, shift, error)
                 verdict, n = judged(reported, error, values)
-                rates = (share(verdict == name) for name in ("agrees", "cannot tell", "differs"))
+                rates = (share(verdict == name) for name in ("agrees", "differs"))
                 row["right" if shift == 0 else f"wrong by {shift:g}"] = " / ".join(rates)
                 repeats.append(n.mean())
             rows.append(row | {"Repeats": f"{np.mean(repeats):.1f}"})
