@@ -103,7 +103,7 @@ def telling(entry, report, rows, results):
 
 def _curves(name, experiments, results):
     """Draw curves of each experiment as stated and as coded, and the reported numbers as crosses."""
-    columns = min(3, len(experiments))
+    columns = 2 if len(experiments) == 4 else min(3, len(experiments))
     lines = -(-len(experiments) // columns)
     fig, axes = plt.subplots(lines, columns, figsize=(WIDTH, 1.7 * lines + 0.4), squeeze=False)
     for ax in axes.flat[len(experiments) :]:

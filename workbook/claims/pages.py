@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from workbook.claims import verdicts
+from workbook.claims import trials, verdicts
 from workbook.claims.file import VARIANTS, load
 from workbook.claims.measure import scaled
 from workbook.claims.quantities import quantity
@@ -94,9 +94,10 @@ def claims(effects):
     """Return the rows of ``table.effects`` as a table for readers."""
     return pd.DataFrame(
         {
-            "Claim": f"{row.report}: {row.claim}" + (f" by {row.by:g}" if row.by == row.by else ""),
-            "Quantity": f"{row.quantity} / {row.unit}",
-            "Measured": f"{row.mean:+.2f} ± {row.half:.2f}",
+            "Claim": f"{row.report}: {row.claim}"
+            + (f" by {row.by:g}" if row.by == row.by else "")
+            + f" ({row.quantity})",
+            "Measured": f"{row.mean:+.2f} ± {row.half:.2f} {row.unit.replace('%', 'points')}",
             "$n$": row.n,
             "Verdict": row.verdict,
         }
@@ -122,6 +123,8 @@ def described(settings, without=None):
     without, told = without or {}, []
     for field, value in settings.items():
         if field not in UNSEEN and (field not in without or without[field] != value):
+            if field == "trials" and isinstance(value, list) and isinstance(value[0], dict):
+                value = sum(map(len, trials.groups("", settings)))  # how many
             nested = value.items() if isinstance(value, dict) else [(field, value)]
             told += [f"{name} {_text(each)}" for name, each in nested]
     told += [f"{field} as in the course" for field in without if field not in (*settings, *UNSEEN)]
@@ -129,11 +132,7 @@ def described(settings, without=None):
 
 
 def _text(value):
-    """Return a value without Python's marks; the trials of a search in short."""
-    if isinstance(value, dict):
-        return " and ".join(f"{name} {_text(each)}" for name, each in value.items())
-    if isinstance(value, list) and len(value) > 8:
-        return f"of {len(value)} values from {_text(min(value))} to {_text(max(value))}"
+    """Return a value without Python's marks."""
     if isinstance(value, list):
         return " ".join(map(_text, value)) or "none"
     if isinstance(value, bool) or value is None:
