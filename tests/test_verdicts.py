@@ -54,7 +54,6 @@ def test_runs_without_a_value_are_left_out_if_most_have_one():
     assert verdict(50.0, 0, 1.0, np.full(5, nan)) == "cannot tell"
     assert verdict(50.0, 0, 1.0, np.full(NEVER, nan)) == "differs"
     assert verdict(50.0, 0, 1.0, [np.inf, 50, 50, 50, 50]) == "agrees"
-    assert verdicts.censored([nan, 3, nan]) == (1, 3)
 
 
 def test_more_repeats_only_where_they_could_decide():

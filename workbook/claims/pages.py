@@ -156,23 +156,6 @@ def experiments(report):
     return frame.loc[:, (frame != "–").any()]
 
 
-def departures(reports):
-    """Return a table of the settings in which programs departed from what their reports state."""
-    table = {}
-    for report in reports:
-        for claimed in report.experiments.values():
-            coded, stated = claimed.variants.get("coded", {}), claimed.variants["stated"]
-            for field in coded:
-                if coded[field] != stated.get(field) and field not in (*UNSEEN, "trials"):
-                    names, values = table.setdefault((report.name, field), ([], []))
-                    names.append(claimed.name)
-                    values.append(described({field: coded[field]}, {}))
-    return pd.DataFrame(
-        {"Report": name, "As coded": "; ".join(dict.fromkeys(values)), "Experiments": len(names)}
-        for (name, _), (names, values) in table.items()
-    )
-
-
 def measurement(row, variant):
     """Return what was measured, such as "51.2 ± 0.3", of a row and a variant; "" where nothing was run."""
     n, values, mean, sd = (row[f"{variant}_{key}"] for key in ("n", "values", "mean", "sd"))

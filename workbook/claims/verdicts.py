@@ -43,8 +43,8 @@ together count once. The offset is flagged if it is significant at 5 % after Hol
 **Effects.** A claim about an effect is a set of allowed values for the mean difference at equal seeds: above 0
 ("better"), within the margin of the claimed size and above 0 ("better by 1.13"), within the margin of 0 ("equal"). It
 is *supported* if the 95 % confidence interval of the mean lies inside the set (for equality: two one-sided tests),
-*refuted* if it lies outside, *open* otherwise. The p-values of all effects of a document are corrected by Holm's
-method.
+*refuted* if it lies outside, *open* otherwise. The margin is that of the quantity, or twice the reading errors of both
+numbers where that is more. The p-values of all effects of a document are corrected by Holm's method.
 """
 
 import numpy as np
@@ -113,11 +113,6 @@ def overall(reported, error, margin, stated, coded=None):
 def setting(reported, error, value):
     """Return "setting" if an input or a count is the reported one up to its printed digits, else "setting differs"."""
     return "setting" if abs(reported - value) <= error + 1e-9 * abs(reported) else "setting differs"
-
-
-def censored(values):
-    """Return in how many of the repeats there is a value, and how many repeats there are."""
-    return int(np.isfinite(values).sum()), len(values)
 
 
 def magnitude(values):
