@@ -59,10 +59,11 @@ def summary(rows):
 def conclusion(rows):
     """Return the sentences that say how many of the results agree."""
     n = rows["verdict"].value_counts().reindex(verdicts.VERDICTS, fill_value=0)
+    coded = f"{n['explained']} agree only with what its program did instead, " if rows["coded_n"].any() else ""
     return (
         f"Of {n.sum()} printed results, {n.sum() - n['cannot tell']} can be judged by repeating them: {n['agrees']} "
-        f"agree with what the report states, {n['explained']} agree only with what its program did instead, and "
-        f"{n['differs']} differ. For the other {n['cannot tell']} the spread from seed to seed is too wide to tell."
+        f"agree with what the report states, {coded}and {n['differs']} differ. For the other {n['cannot tell']} the "
+        f"spread from seed to seed is too wide to tell."
     )
 
 
@@ -92,9 +93,10 @@ def offsets(reports, measured):
 
 def claims(effects):
     """Return the rows of ``table.effects`` as a table for readers."""
+    several = effects["report"].nunique() > 1
     return pd.DataFrame(
         {
-            "Claim": f"{row.report}: {row.claim}"
+            "Claim": (f"{row.report}: {row.claim}" if several else row.claim)
             + (f" by {row.by:g}" if row.by == row.by else "")
             + f" ({row.quantity})",
             "Measured": f"{row.mean:+.2f} ± {row.half:.2f} {row.unit.replace('%', 'points')}",
@@ -147,6 +149,8 @@ def experiments(report):
         alike, stated = claimed.kind in COMMON, claimed.variants["stated"]
         own = described(stated, common if alike else None)
         row = {"Experiment": claimed.name, "As stated": f"{claimed.title}: {own}".removesuffix(": –")}
+        if claimed.title == claimed.name:
+            row["As stated"] = own.replace("–", "the course's setting")
         for variant in ("coded", "assigned"):
             settings = claimed.variants.get(variant, stated)
             left = {f: v for f, v in settings.items() if variant != "coded" or not alike or changed.get(f, ...) != v}
