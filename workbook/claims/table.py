@@ -73,11 +73,13 @@ def effects(reports, measured):
         for effect in report.effects:
             what, sides = effect.quantity, (effect.better, effect.worse)
             names = [name if variant == "stated" else f"{name} as {variant}" for name, variant in sides]
+            read = [report.experiments[name].numbers.get(what.name) for name, _ in sides]
+            margin = max(what.margin, 2 * sum(number.error for number in read if number))
             a, b = (values[*side, what.name] for side in sides)
             n = min(len(a), len(b))
             differences = (b[:n] - a[:n]) if what.lower else (a[:n] - b[:n])
             mean, half = verdicts.paired(differences, np.zeros(n))
-            p.append(verdicts.effect(differences, what.margin, effect.by, effect.equal))
+            p.append(verdicts.effect(differences, margin, effect.by, effect.equal))
             relation = "equals" if effect.equal else "is better than"
             table.append({
                 "report": report.name, "claim": f" {relation} ".join(names), "quantity": what.head, "unit": what.unit,

@@ -4,7 +4,8 @@ r"""The rule by which a reported number, or a reported effect, is judged. Pure s
 $x_1,\dots,x_n$ sample. Three lengths decide, all in the number's own unit:
 
 - the *margin* $d$, the difference that would matter: 1 point for accuracies and gains, 0.03 nats for losses and costs,
-  one power of ten for gradient errors and sums (values below $10^{-12}$ are rounding and count as $10^{-12}$);
+  450 updates (an epoch) for the time of an event, one power of ten for gradient errors and sums (values below
+  $10^{-12}$ are rounding and count as $10^{-12}$);
 - the *reading error* $e$, how far the number may be from what the report meant: half a unit of its last printed digit,
   or how finely a plot can be read. No comparison is finer than the reading, so the margin is $D = \max(d, 2e)$;
 - the *half-width* $h = t\,s\,\sqrt{1 + 1/n} + e$ of the interval in which one more draw falls with 95 % probability,
@@ -24,6 +25,7 @@ right report would meet that in less than 4 % of cases). Otherwise we cannot tel
 **Repeats.** Every experiment is run with five seeds, the same five for all variants. Five more, up to fifteen, are
 added where no verdict is possible yet and fifteen values with the same spread would make the interval as narrow as the
 margin. How far the reported number is from the mean plays no part in that, so adding seeds cannot steer a verdict.
+Experiments of more than 1.5 TFLOP a seed, the long searches, stay at five.
 
 **Explained.** A number that differs from the experiment as stated is *explained* if it agrees with the experiment as
 coded, and if, at equal seeds, going from stated to coded moves the mean towards the report significantly (95 %). A
@@ -31,7 +33,8 @@ value that the coded variant took from the report explains nothing.
 
 **Settings.** Inputs and counts, such as a number of layers, are checked for equality and not counted with the results.
 The winning $\lambda$ or $\eta$ of a search is judged by what it achieves: how far the score at the reported value falls
-short of our best trial's, compared with 0 by the rule above, with the margin of an accuracy.
+short of our best trial's, compared with 0 by the rule above, with the margin of an accuracy. (The best of many trials
+is best partly by luck, which makes this comparison strict.)
 
 **Systematic offsets.** Numbers of one kind that all err to one side are tested together. Their mean difference, in
 margins, is again one draw: it is compared with the spread of the same mean over our seeds, so that numbers which move
@@ -40,8 +43,8 @@ together count once. The offset is flagged if it is significant at 5 % after Hol
 **Effects.** A claim about an effect is a set of allowed values for the mean difference at equal seeds: above 0
 ("better"), within the margin of the claimed size and above 0 ("better by 1.13"), within the margin of 0 ("equal"). It
 is *supported* if the 95 % confidence interval of the mean lies inside the set (for equality: two one-sided tests),
-*refuted* if it lies outside, *open* otherwise. The p-values of all effects of a document are corrected by Holm's
-method.
+*refuted* if it lies outside, *open* otherwise. The margin is that of the quantity, or twice the reading errors of both
+numbers where that is more. The p-values of all effects of a document are corrected by Holm's method.
 """
 
 import numpy as np
@@ -110,11 +113,6 @@ def overall(reported, error, margin, stated, coded=None):
 def setting(reported, error, value):
     """Return "setting" if an input or a count is the reported one up to its printed digits, else "setting differs"."""
     return "setting" if abs(reported - value) <= error + 1e-9 * abs(reported) else "setting differs"
-
-
-def censored(values):
-    """Return in how many of the repeats there is a value, and how many repeats there are."""
-    return int(np.isfinite(values).sum()), len(values)
 
 
 def magnitude(values):
