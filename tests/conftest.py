@@ -61,7 +61,7 @@ def filled(pdf):
         assert kind == b"P5"
         image = np.frombuffer(pixels[: width * height], np.uint8).reshape(height, width)
         area = image[
-            round(0.084 * height) : round(0.926 * height)
+            round(0.078 * height) : round(0.932 * height)
         ]  # without head and page number; margins of report.typ
         inked = np.flatnonzero((area < 200).any(axis=1))
         shares.append(1 - np.diff([0, *inked, len(area)]).max() / len(area))

@@ -112,8 +112,10 @@ def _render(fig, name):
     import matplotlib as mpl
 
     svg, png = io.BytesIO(), io.BytesIO()
+    for line in fig.findobj(mpl.lines.Line2D):
+        line.set_rasterized(len(line.get_xdata()) > 3000)  # a cloud of points would be megabytes of paths
     with mpl.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
-        fig.savefig(svg, format="svg", metadata={"Date": None})
+        fig.savefig(svg, format="svg", dpi=200, metadata={"Date": None})
         fig.savefig(png, format="png", dpi=200)
     return svg.getvalue(), png.getvalue()
 
