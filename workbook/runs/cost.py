@@ -11,8 +11,9 @@ from lib import data
 from lib.nn.splits import split
 from workbook.runs.experiment import make
 
+PIXELS, CLASSES = data.PIXELS, len(data.CLASSES)
 
-@cache
+
 def flop(experiment):
     """Return the floating point operations of a run, training and evaluation: 2 for each multiply-add of a product.
 
@@ -20,18 +21,29 @@ def flop(experiment):
     gradient at the pixels. Log points score the sample and the validation images; the final scores are taken on all
     images. What is not a matrix product, such as batch normalisation, is left out.
     """
-    products = [2 * inputs * units for inputs, units in pairwise((3072, *experiment.hidden, 10))]
-    forward, backward = sum(products), 2 * sum(products) - products[0]
-    train, validation, test = _sizes(experiment.data, experiment.split, experiment.n_train, experiment.n_validation)
+    train, validation, test = sizes(experiment)
     stages = max(1, len(experiment.odd.stages))
     log_points = 1 + stages * math.ceil(experiment.total_updates / stages / experiment.log_every)
-    evaluated = log_points * (min(experiment.sample, train) + validation) + train + validation + test * experiment.test
-    return float(experiment.total_updates * experiment.batch_size * (forward + backward) + evaluated * forward)
+    evaluated = log_points * (min(experiment.sample, train) + validation) + train + validation
+    if experiment.test:
+        evaluated += test
+    forward = 2 * weights(experiment)
+    update = 3 * forward - 2 * PIXELS * (*experiment.hidden, CLASSES)[0]
+    return float(experiment.total_updates * experiment.batch_size * update + evaluated * forward)
+
+
+def weights(experiment):
+    """Return the number of weights of a run's network."""
+    return sum(inputs * units for inputs, units in pairwise((PIXELS, *experiment.hidden, CLASSES)))
+
+
+def sizes(experiment):
+    """Return the numbers of a run's training, validation and test images."""
+    return _sizes(experiment.data, experiment.split, experiment.n_train, experiment.n_validation)
 
 
 @cache
 def _sizes(data_name, split_name, n_train, n_validation):
-    """Return the numbers of training, validation and test images."""
     parts = split(data.load(data_name), split_name, "raw", n_train, np.random.default_rng(0), n_validation)
     return len(parts.train), len(parts.validation), len(parts.test)
 
