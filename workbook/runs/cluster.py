@@ -48,7 +48,9 @@ def spread(function, queue, arguments, progress):
     that the cores finish together. A job whose worker dies is repeated elsewhere, up to three times; then it is tried
     once more with no other beside it, which may have been what killed the worker. Raises ClusterError, Interrupted.
     """
-    from distributed import KilledWorker  # here: loading what is stored needs none of it
+    if not queue:
+        return  # without a cluster, and without the second that importing Dask takes
+    from distributed import KilledWorker
 
     client, topic = connect(), f"progress-{time.time_ns()}"
     task, workers = _portable(function, topic), sum(client.nthreads().values()) or 1

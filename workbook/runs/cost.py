@@ -39,12 +39,12 @@ def weights(experiment):
 
 def sizes(experiment):
     """Return the numbers of a run's training, validation and test images."""
-    return _sizes(experiment.data, experiment.split, experiment.n_train, experiment.n_validation)
+    return _sizes(data.load(experiment.data), experiment.split, experiment.n_train, experiment.n_validation)
 
 
 @cache
-def _sizes(data_name, split_name, n_train, n_validation):
-    parts = split(data.load(data_name), split_name, "raw", n_train, np.random.default_rng(0), n_validation)
+def _sizes(dataset, split_name, n_train, n_validation):
+    parts = split(dataset, split_name, "raw", n_train, np.random.default_rng(0), n_validation)
     return len(parts.train), len(parts.validation), len(parts.test)
 
 

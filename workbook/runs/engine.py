@@ -9,9 +9,10 @@ import numpy as np
 
 from lib import data
 from lib.nn.passes import train
-from workbook.runs import passes, store
+from workbook.runs import store
 from workbook.runs.cluster import ClusterError, RunError, spread
 from workbook.runs.experiment import Experiment, code_version, departures, key, make
+from workbook.runs.passes import Queue
 from workbook.runs.progress import Progress
 
 
@@ -78,7 +79,7 @@ def outcomes(wanted, progress):
     def arguments(keys):
         return [asdict(missing[k]) for k in keys], _version(missing[keys[0]].data)
 
-    for keys, outcome in spread(_pass, passes.queue(missing), arguments, progress):
+    for keys, outcome in spread(_pass, Queue(missing), arguments, progress):
         failed = isinstance(outcome, Exception)
         for k, record in zip(keys, () if failed else outcome, strict=not failed):
             store.save(k, record)

@@ -92,7 +92,8 @@ class Experiment:
             if name not in dict(self.schedule_options):
                 raise ValueError(f"schedule_options = {dict(self.schedule_options)}, needed: {name}")
         self._check_options("schedule", SCHEDULES[self.schedule])
-        self._check_options("optimizer", signature(OPTIMIZERS[self.optimizer]).parameters)
+        keywords = signature(OPTIMIZERS[self.optimizer]).parameters.values()
+        self._check_options("optimizer", [each.name for each in keywords if each.default is not each.empty])
 
     def _check_options(self, what, known):
         """Sort the options of the schedule or of the optimizer. Raises ValueError for one that is not known."""

@@ -39,7 +39,7 @@ class Queue:
 
         def size(group):
             keys, cost, most = group
-            most = max(1, min(most, math.ceil(limit / cost)))
+            most = max(1, math.ceil(min(most, limit / cost)))
             return math.ceil(len(keys) / math.ceil(len(keys) / most))  # of equal size but for the last
 
         group = max(self.groups, key=lambda group: size(group) * group[1])

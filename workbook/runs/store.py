@@ -56,7 +56,7 @@ def load(key):
 
 
 def current(code, fingerprint):
-    """Return the records, without weights, of all results by this ``lib/nn`` (experiment.code_version) on these data."""
+    """Return the records, without weights, of all results by one code_version of ``lib/nn`` on these data."""
     records = [load(path.stem) or {} for path in sorted(RESULTS.glob(f"*-{code}.json"))]
     for record in records:
         record.pop("weights", None)

@@ -29,7 +29,7 @@ def load_yaml(path):
     except yaml.MarkedYAMLError as error:
         raise ValueError(f"{path}, line {error.problem_mark.line + 1}: {error.problem}") from None
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise ValueError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
+        raise ValueError(f"{path}: {getattr(error, 'strerror', None) or str(error).splitlines()[0]}") from None
 
     def line_of(keys):
         keys = tuple(map(str, keys))
