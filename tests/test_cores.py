@@ -24,7 +24,8 @@ def test_flop_by_hand(tiny):
     """900 training, 100 validation, 200 test images; 3072 x 6 + 6 x 10 = 18 492 weights, 18 432 in the first layer.
 
     An image takes 2 x 18 492 = 36 984 forward, and in training three times that without the gradient at the pixels,
-    3 x 36 984 - 2 x 18 432 = 74 088. There are 8 updates of 100 images, and log points at 0, 4 and 8 on 50 + 100 images.
+    3 x 36 984 - 2 x 18 432 = 74 088. There are 8 updates of 100 images, and log points at 0, 4 and 8
+    on 50 + 100 images.
     """
     assert cost.weights(SMALL) == 18_492
     by_hand = 8 * 100 * 74_088 + (3 * (50 + 100) + 900 + 100 + 200) * 36_984
@@ -175,7 +176,7 @@ def test_a_process_with_a_core_leaves_the_next_to_one_that_waits(other, monkeypa
         time.sleep(0.1)
         monkeypatch.setattr(cores, "MOMENT", 60)
         mine.pop().close()
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 0.5
         while time.monotonic() < deadline and not share.take():
             time.sleep(0.01)
         assert len([core for core in share.held if not core.closed]) == 1
