@@ -106,7 +106,7 @@ def test_impossible_values_are_refused(name, value):
         ({"schedule_options": {"every": 1}}, r"^schedule_options of cyclical = 'every', allowed: none$"),
         ({"schedule": "linear"}, r"^updates = None, allowed with schedule 'linear': an integer of at least 1$"),
         ({"updates": 3}, r"^updates = 3, allowed with schedule 'cyclical': none"),
-        ({"schedule": "exponential", "updates": 1, "schedule_options.factor": 1}, "needed: every$"),
+        ({"schedule": "exponential", "updates": 1, "schedule_options.factor": 1}, "exponential need factor and every$"),
     ],
 )
 def test_the_message_helps(settings, message):

@@ -201,7 +201,7 @@ def test_a_stopped_search_goes_on_to_the_same_trials(here, monkeypatch, capsys, 
 
 # ---------------------------------------------------------------- processes, killed
 
-HARD = {"data": {"value": "standin"}, "n_train": {"value": 300}, "n_s": {"value": 1500}, "cycles": {"value": 1}}
+HARD = {"data": {"value": "standin"}, "n_train": {"value": 300}, "n_s": {"value": 800}, "cycles": {"value": 1}}
 HARD |= {"hidden": {"values": [[50], [40], [30], [20], [10], [5]]}, "l2": {"values": [0.0, 1e-3]}}
 NOTEBOOK = """import matplotlib.pyplot as plt
 from workbook.runs import store

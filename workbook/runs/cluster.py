@@ -19,7 +19,6 @@ from lib.data import DataError
 from workbook.runs.cores import Share
 
 IN_PROCESS = "inproc"
-POLL = 0.02  # seconds
 
 
 class RunError(RuntimeError):
@@ -34,19 +33,19 @@ class Interrupted(RuntimeError):
     """The scheduler went away. What had finished is stored; the same call goes on from there."""
 
 
-#: what a worker is doing: ``core`` is the locked file of its core; ``alone`` that its worker died and it is tried again
+#: core: the locked file of the core that it runs on; alone: whether its worker died and it is tried once more
 Job = namedtuple("Job", "number keys flop core alone")
 
 
 def spread(function, queue, arguments, progress):
-    """Call ``function(*arguments(keys), report)`` on the workers for the runs of a queue; yield (keys, outcome).
+    """Call ``function(*arguments(keys), report)`` on the workers for all runs of a passes.Queue.
 
-    The outcome is the value or an exception. function: of a module, which every worker imports for itself; arguments
-    and value: plain values, lists, dicts; ``report(runs)`` tells how many of the runs are done. queue: a passes.Queue.
+    Yields (keys, value or exception). function: of a module, which every worker imports for itself; arguments and
+    value: plain values, lists, dicts; ``report(runs)`` tells how many of the runs are done.
 
     On this machine a job waits for a free core, and is at most one core's part of all the work that is left then, so
     that the cores finish together. A job whose worker dies is repeated elsewhere, up to three times; then it is tried
-    once more with no other beside it, which may have been what killed the worker. Raises ClusterError, Interrupted.
+    once more when all others are done, as one of them may have killed the worker. Raises ClusterError, Interrupted.
     """
     if not queue:
         return  # without a cluster, and without the second that importing Dask takes
@@ -59,9 +58,9 @@ def spread(function, queue, arguments, progress):
     try:
         with closing(Share(0 if os.environ.get("SCHEDULER") else workers)) as share:
             while queue or jobs or suspects:
-                work = queue.work + sum(
-                    job.flop * (1 - progress.underway.get(job.number, 0) / len(job.keys)) for job in jobs.values()
-                )
+                work = queue.work
+                for job in jobs.values():
+                    work += job.flop * (1 - progress.underway.get(job.number, 0) / len(job.keys))
                 share.announce(work)
                 limit = (work + share.others()) / workers
                 while (queue or (suspects and not jobs)) and (core := share.take()):
@@ -79,7 +78,7 @@ def spread(function, queue, arguments, progress):
                         yield job.keys, RunError("it killed each worker that tried it (out of memory?)")
                     else:
                         suspects.append((job.keys, job.flop))
-                time.sleep(POLL)
+                time.sleep(0.05)
     finally:
         if client.status == "running":
             client.unsubscribe_topic(topic)

@@ -15,7 +15,7 @@ MOMENT = 0.5  # seconds
 
 
 class Share:
-    """What this process takes of ``number`` cores."""
+    """What this process takes of ``number`` cores; of 0, on a cluster that shares its own out, as many as it likes."""
 
     def __init__(self, number):
         store.RESULTS.mkdir(parents=True, exist_ok=True)
@@ -42,11 +42,11 @@ class Share:
 
     def take(self):
         """Return the file of a core that was free and is locked now, or None; to close the file frees the core."""
+        if not self.cores:
+            return open(os.devnull)
         self.held = [core for core in self.held if not core.closed]
         if self.held and self.others() and time.monotonic() < self.tried + MOMENT:
             return None
-        if not self.cores:  # as many as wanted: whoever runs the cluster shares them out
-            return open(os.devnull)
         self.tried = time.monotonic()
         for path in self.cores:
             core = open(path, "w")

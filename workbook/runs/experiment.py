@@ -88,19 +88,15 @@ class Experiment:
             raise ValueError(f"updates = {self.updates}, allowed with schedule 'cyclical': none, as cycles tells them")
         if self.schedule != "cyclical" and self.updates is None:
             raise ValueError(f"updates = None, allowed with schedule {self.schedule!r}: an integer of at least 1")
-        for name in SCHEDULES[self.schedule]:
-            if name not in dict(self.schedule_options):
-                raise ValueError(f"schedule_options = {dict(self.schedule_options)}, needed: {name}")
-        self._check_options("schedule", SCHEDULES[self.schedule])
         keywords = signature(OPTIMIZERS[self.optimizer]).parameters.values()
-        self._check_options("optimizer", [each.name for each in keywords if each.default is not each.empty])
-
-    def _check_options(self, what, known):
-        """Sort the options of the schedule or of the optimizer. Raises ValueError for one that is not known."""
-        options = dict(getattr(self, f"{what}_options"))
-        for name in options:
-            check_choice(f"{what}_options of {getattr(self, what)}", name, list(known) or ["none"])
-        object.__setattr__(self, f"{what}_options", tuple(sorted(options.items())))
+        keywords = [each.name for each in keywords if each.default is not each.empty]
+        for what, known in (("schedule", SCHEDULES[self.schedule]), ("optimizer", keywords)):
+            options = dict(getattr(self, f"{what}_options"))
+            for name in options:
+                check_choice(f"{what}_options of {getattr(self, what)}", name, known or ["none"])
+            object.__setattr__(self, f"{what}_options", tuple(sorted(options.items())))
+        if len(self.schedule_options) < len(SCHEDULES[self.schedule]):
+            raise ValueError(f"schedule_options of {self.schedule} need {' and '.join(SCHEDULES[self.schedule])}")
 
     @property
     def total_updates(self):
@@ -160,14 +156,10 @@ def code_version():
     for path in sorted(Path(nn.__file__).parent.glob("*.py")):
         tree = ast.parse(path.read_text())
         for node in ast.walk(tree):
-            if isinstance(getattr(node, "body", None), list):
-                node.body = [line for line in node.body if not _is_docstring(line)]
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+                del node.body[0]
         digest.update(ast.dump(tree).encode())
     return digest.hexdigest()[:8]
-
-
-def _is_docstring(line):
-    return isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant)
 
 
 def key(experiment):

@@ -165,11 +165,12 @@ class Notebook:
 
 
 def versions(notebook, parameters):
-    """Return hashes of a notebook's code, lib/ and the data, as the files are now: a kernel reads them anew."""
+    """Return hashes of a notebook, the project's code and the data, as the files are now: a kernel reads them anew."""
     cells = json.loads((store.ROOT / notebook).read_text())["cells"]
+    modules = sorted([*(store.ROOT / "lib").rglob("*.py"), *(store.ROOT / "workbook").rglob("*.py")])
     return {
         "notebook": _hash([cell["source"] for cell in cells if cell["cell_type"] == "code"]),
-        "lib/": _hash([path.read_text() for path in sorted((store.ROOT / "lib").rglob("*.py"))]),
+        "code": _hash([path.read_text() for path in modules]),
         "data": data.load(parameters["data"]).fingerprint if "data" in parameters else None,
     }
 
