@@ -1,17 +1,19 @@
 """Runs are trained once, stored at once, independent of their company; what goes wrong is told and costs no other."""
 
+import json
+import math
 import os
+import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
+import numpy as np
 import pytest
 
-from workbook.runs import cores, engine, store
-from workbook.runs import experiment as experiments
-from workbook.runs.experiment import Experiment, key, vary
+from workbook.runs import cluster, engine, store
+from workbook.runs.experiment import Experiment, key, make, vary
 from workbook.runs.progress import Progress
 
 SMALL = Experiment(data="standin", n_s=4, cycles=1, hidden=(6,), log_every=4, sample=50)
@@ -20,7 +22,11 @@ SMALL = Experiment(data="standin", n_s=4, cycles=1, hidden=(6,), log_every=4, sa
 @pytest.fixture(autouse=True)
 def here(tiny, monkeypatch):
     """The small images, and a worker inside this process."""
-    monkeypatch.setenv("SCHEDULER", "inproc")
+    monkeypatch.setenv("SCHEDULER", cluster.IN_PROCESS)
+
+
+def result_file(experiment=SMALL):
+    return store.RESULTS / f"{key(experiment)}.json"
 
 
 def test_trains_what_is_missing_and_loads_the_rest(capsys):
@@ -29,36 +35,50 @@ def test_trains_what_is_missing_and_loads_the_rest(capsys):
     assert "3 runs: 1 loaded, 2 trained, " in capsys.readouterr().err
     assert [r.experiment.seed for r in results] == [0, 1, 2, 1]
     assert results[1] == results[3] == first[0]
-    assert len(list(store.RESULTS.iterdir())) == 3
-    engine.run(vary(SMALL, seed=[0, 1, 2]))
+    assert {path.stem for path in store.RESULTS.glob("*.json")} == {r.key for r in results}
+    assert engine.run_groups({"a": vary(SMALL, seed=[2]), "b": vary(SMALL, seed=[0, 1])}) == {
+        "a": results[2:3],
+        "b": results[:2],
+    }
     assert "3 runs: 3 loaded, 0 trained, " in capsys.readouterr().err
 
 
 def test_a_truncated_result_is_trained_again(capsys):
     (before,) = engine.run([SMALL])
-    path = store.RESULTS / f"{key(SMALL)}.json"
+    path = result_file()
     path.write_text(path.read_text()[:-20])
     (after,) = engine.run([SMALL])
-    assert "0 loaded, 1 trained" in capsys.readouterr().err.splitlines()[-1]
+    assert "0 loaded, 1 trained, " in capsys.readouterr().err.splitlines()[-1], "and is not stale"
     assert (after.curves, after.scores) == (before.curves, before.scores)
 
 
-def test_results_of_other_code_are_announced(capsys):
+def test_a_result_by_other_code_is_stale(capsys):
     engine.run([SMALL])
-    path = store.RESULTS / f"{key(SMALL)}.json"
-    path.rename(store.RESULTS / f"{key(SMALL).split('-')[0]}-00000000.json")
+    result_file().rename(store.RESULTS / f"{key(SMALL).split('-')[0]}-00000000.json")
     engine.run(vary(SMALL, seed=[0, 1]))
-    assert "0 loaded, 2 trained (1 of them were stale: trained by other num" in capsys.readouterr().err.splitlines()[-1]
+    assert "2 runs: 0 loaded, 2 trained (1 of them stale: stored by" in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_only_trial_fields_share_a_pass():
-    wide = replace(SMALL, hidden=(50, 50), batch_norm=True)
-    every = [*vary(SMALL, seed=range(3), l2=[0.1, 0.2, 0.3]), *vary(wide, seed=range(40)), replace(SMALL, cycles=2)]
-    passes = engine.passes(every, workers=1)
-    assert sorted(map(len, passes)) == [1, 3, 8, 8, 8, 8, 8]  # 44 would be one pass a worker, 9 is the most
-    assert {len({experiments.shared(e) for e in p}) for p in passes} == {1}
-    assert passes[0][0].hidden == (50, 50) and len(passes[0]) == 8, "the longest first"
-    assert [len(p) for p in engine.passes(vary(SMALL, seed=range(12)), workers=3)] == [4] * 3
+@pytest.mark.parametrize(("name", "value"), [("l2", 0.01), ("split", "gone"), ("momentum", 0.9)])
+def test_a_result_by_other_defaults_is_stale(capsys, name, value):
+    """What was asked for then is stored in full: it had another default, or a value or a field that is gone."""
+    (before,) = engine.run([SMALL])
+    record = json.loads(result_file().read_text())
+    record["run"]["experiment"][name] = value
+    store.save(key(SMALL), record)
+    assert engine.run([SMALL])[0].scores == before.scores
+    assert "0 loaded, 1 trained (1 of them stale" in capsys.readouterr().err
+    engine.run([SMALL])
+    assert "1 loaded, 0 trained, " in capsys.readouterr().err
+
+
+def test_a_result_from_before_a_field_was_added_is_loaded(capsys):
+    engine.run([SMALL])
+    record = json.loads(result_file().read_text())
+    del record["run"]["experiment"]["bias_std"], record["run"]["experiment"]["odd"]["skip"]
+    store.save(key(SMALL), record)
+    engine.run([SMALL])
+    assert "1 loaded, 0 trained, " in capsys.readouterr().err
 
 
 def test_a_result_does_not_depend_on_its_company(monkeypatch, tmp_path):
@@ -70,20 +90,27 @@ def test_a_result_does_not_depend_on_its_company(monkeypatch, tmp_path):
     assert [(r.curves, r.scores) for r in together] == [(r.curves, r.scores) for r in alone]
 
 
+def test_weights_are_read_when_they_are_asked_for():
+    """Those of a diverged network hold NaN."""
+    good, bad = engine.run(vary(replace(SMALL, keep_weights=True), eta_max=[0.1, 1e8]))
+    assert good.weights.shape == (3072, 6) and np.isfinite(good.weights).all()
+    assert (good.diverged, bad.diverged) == (False, True)
+    assert np.isnan(bad.weights).any() and math.isnan(bad.scores["test_loss"])
+    assert "weights" not in vars(good), "lists of 3072 rows of floats would fill the memory"
+
+
 def test_a_failed_pass_is_named_and_the_others_are_kept(monkeypatch, capsys):
-    def train(experiments, progress):
+    def train(experiments, *arguments):
         if experiments[0].batch_size == 7:
             raise ZeroDivisionError("on purpose")
-        return real(experiments, progress)
+        return real(experiments, *arguments)
 
     real = engine.train
     monkeypatch.setattr(engine, "train", train)
     every = [replace(SMALL, batch_size=7), *vary(SMALL, seed=range(3))]
-    with pytest.raises(
-        engine.RunError, match=r"1 of 4 runs failed.*batch_size=7.*ZeroDivisionError.*on purpose"
-    ) as error:
+    with pytest.raises(cluster.RunError, match=r"1 of 4 runs failed.*batch_size=7.*ZeroDivisionError.*on purpose") as e:
         engine.run(every)
-    assert "\n" not in str(error.value) and isinstance(error.value.__cause__, ZeroDivisionError)
+    assert "\n" not in str(e.value) and isinstance(e.value.__cause__, ZeroDivisionError)
     monkeypatch.setattr(engine, "train", real)
     engine.run(every)
     assert "4 runs: 3 loaded, 1 trained" in capsys.readouterr().err
@@ -92,32 +119,27 @@ def test_a_failed_pass_is_named_and_the_others_are_kept(monkeypatch, capsys):
 def test_a_pass_is_stored_while_the_next_one_trains(monkeypatch):
     first, second = replace(SMALL, cycles=2), SMALL  # the longest is first
 
-    def train(experiments, progress):
+    def train(experiments, *arguments):
         deadline = time.monotonic() + 10
         while experiments == [second] and store.load(key(first)) is None:
             assert time.monotonic() < deadline, "not stored"
             time.sleep(0.01)
-        return real(experiments, progress)
+        return real(experiments, *arguments)
 
     real = engine.train
     monkeypatch.setattr(engine, "train", train)
-    engine.run([first, second])
-
-
-def test_a_diverged_run_is_a_result():
-    good, bad = engine.run(vary(SMALL, eta_max=[0.1, 1e8]))
-    assert (good.diverged, bad.diverged) == (False, True)
+    engine.run([second, first])
 
 
 def test_a_worker_with_other_code_or_data_is_refused():
-    engine.require({"lib/": "a", "data": "b"}, {"lib/": "a", "data": "b"})
-    with pytest.raises(engine.ClusterError, match="its lib/ and data and the driver's differ; give it the same files"):
-        engine.require({"lib/": "a", "data": "b"}, {"lib/": "x", "data": "y"})
+    engine.require({"lib/nn": "a", "data": "b"}, {"lib/nn": "a", "data": "b"})
+    with pytest.raises(cluster.ClusterError, match="its lib/nn and data and the driver's differ; give it the same"):
+        engine.require({"lib/nn": "a", "data": "b"}, {"lib/nn": "x", "data": "y"})
 
 
 def test_a_worker_without_data_is_refused(monkeypatch, tiny):
     monkeypatch.setattr(engine, "_pass", no_data)
-    with pytest.raises(engine.ClusterError, match=r"worker on .*: no CIFAR-10 here"):
+    with pytest.raises(cluster.ClusterError, match=r"worker on .*: no CIFAR-10 here"):
         engine.run([SMALL])
 
 
@@ -132,8 +154,8 @@ def test_no_scheduler_is_one_clear_line(monkeypatch):
 
     monkeypatch.setenv("SCHEDULER", "tcp://nobody:8786")
     monkeypatch.setattr("distributed.Client", nobody)
-    with pytest.raises(engine.ClusterError, match=r"tcp://nobody:8786: no Dask scheduler .*make scheduler"):
-        engine.connect.__wrapped__()
+    with pytest.raises(cluster.ClusterError, match=r"tcp://nobody:8786: no Dask scheduler .*make scheduler"):
+        cluster.connect.__wrapped__()
 
 
 def test_progress_counts_what_a_person_wants_to_know():
@@ -153,60 +175,65 @@ def test_progress_counts_what_a_person_wants_to_know():
     assert progress.bar.n == 4 and progress.bar.initial == 1
 
 
-KILLER = """
-import os, sys
-from workbook.runs import engine
+# On the local cluster: one process a core
+
+DRIVER = """
+import os, pathlib, sys, time
+from workbook.runs import cluster, store
+from workbook.runs.passes import Queue
 from workbook.runs.progress import Progress
+
+store.RESULTS = pathlib.Path("results")
+
 def work(n, report):
+    (store.RESULTS / f"{os.getpid()}").touch()
     if n == 3:
         os.kill(os.getpid(), 9)
+    report(0.5)
+    time.sleep(0.2)
     return n * n
+
 if __name__ == "__main__":
-    import killer
-    for n, outcome in sorted(engine.spread(killer.work, {n: (n,) for n in range(8)}, Progress(8, "test"))):
-        print(n, outcome)
+    import driver
+    queue = Queue({n: n for n in range(8)}, alike=str, cost=lambda n: 1.0, most=lambda n: 1)
+    for keys, outcome in cluster.spread(driver.work, queue, lambda keys: keys, Progress(8, "test")):
+        print(*keys, outcome, flush=True)
 """
 
 
-def test_only_the_killer_of_its_workers_fails(tmp_path):
-    """One death is enough here to condemn what is on a worker; its neighbours must get another chance."""
-    (tmp_path / "killer.py").write_text(KILLER)
+@pytest.fixture
+def driver(tmp_path):
+    """A started process that spreads eight jobs over the cores, of which the fourth kills its worker."""
+    (tmp_path / "driver.py").write_text(DRIVER)
     environment = {name: value for name, value in os.environ.items() if name != "SCHEDULER"}
-    environment |= {
-        "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0",
-        "PYTHONPATH": str(Path(engine.__file__).parents[1]),
-    }
-    process = subprocess.run(
-        [sys.executable, "killer.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
-    )
-    lines = process.stdout.splitlines()
-    assert [line for line in lines if line[0] != "3"] == [f"{n} {n * n}" for n in range(8) if n != 3], process.stderr
+    environment |= {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0", "PYTHONPATH": str(store.ROOT)}
+    how = {"cwd": tmp_path, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "driver.py"], start_new_session=True, **how) as process:
+        yield process
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def test_only_the_killer_of_its_workers_fails(driver, tmp_path):
+    """One death is enough here to condemn what is on a worker; its neighbours must get another chance."""
+    output, errors = driver.communicate(timeout=120)
+    lines = sorted(output.splitlines())
+    assert [line for line in lines if line[0] != "3"] == [f"{n} {n * n}" for n in range(8) if n != 3], errors
     assert lines[3] == "3 it killed each worker that tried it (out of memory?)"
+    assert not list((tmp_path / "results").glob(".work-*")), "it leaves no announcement behind"
 
 
-def test_processes_of_a_checkout_share_its_cores(tmp_path, monkeypatch):
-    """On a cluster, or in this process, they need not."""
-    monkeypatch.setattr(engine.store, "RESULTS", tmp_path)
-    monkeypatch.setattr("dask.system.CPU_COUNT", 2)
-    monkeypatch.delenv("SCHEDULER", raising=False)
-    locks = cores.locks()
-    assert len(locks) == 2
-    code = f"import time; from lib import cores\nwith cores.one_of({locks}): print(time.time(), flush=True); input()"
-
-    def other():
-        return subprocess.Popen(
-            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=store.ROOT, text=True
-        )
-
-    with other() as first:
-        first.stdout.readline()  # it has one core, we take the other
-        with cores.one_of(locks), other() as second:
-            time.sleep(2)
-            released = time.time()
-            first.kill()  # its lock ends with it
-            assert float(second.stdout.readline()) > released
-            second.communicate("\n", timeout=10)
-    monkeypatch.setenv("SCHEDULER", "inproc")
-    assert cores.locks() == []
-    with cores.one_of([]):
-        pass
+def test_the_local_cluster_gives_the_same_results(monkeypatch, capsys, tmp_path):
+    """The workers read the real stand-in, so this experiment is trained on it in this process too."""
+    monkeypatch.undo()
+    experiment = make({"data": "standin", "n_train": 200, "n_s": 4, "cycles": 1, "log_every": 4, "hidden": [6]})
+    results = []
+    for scheduler in (cluster.IN_PROCESS, ""):
+        monkeypatch.setattr(store, "RESULTS", tmp_path / (scheduler or "local"))
+        monkeypatch.setenv("SCHEDULER", scheduler)
+        cluster.connect.cache_clear()
+        results.append(engine.run(vary(experiment, seed=range(3))))
+        cluster.connect().shutdown()
+    cluster.connect.cache_clear()
+    assert [(r.scores, r.curves) for r in results[0]] == [(r.scores, r.curves) for r in results[1]]
+    assert {r.run["trials"] for r in results[0]} == {3}

@@ -1,41 +1,72 @@
-"""Who works on which core: the local clusters of a checkout, one a notebook, share the cores of the machine."""
+"""Notebooks that run side by side share the cores of the machine, through locked files beside the stored results.
 
+There is one file a core, and one a process that says how much work it has left. A process that has a core already
+leaves a free one to the others for a moment, so that all go on. A lock ends with its process, however that ends.
+"""
+
+import fcntl
 import os
 import time
-from contextlib import contextmanager
+from contextlib import suppress
 
 from workbook.runs import store
 
-
-def locks():
-    """Return the paths of the lock files, one a core, as texts; none where SCHEDULER names who shares work out."""
-    from dask.system import CPU_COUNT  # the cores that this process may use, in a container too
-
-    if os.environ.get("SCHEDULER"):
-        return []
-    store.RESULTS.mkdir(parents=True, exist_ok=True)
-    return [str(store.RESULTS / f".core-{number}") for number in range(CPU_COUNT)]
+MOMENT = 0.5  # seconds
 
 
-@contextmanager
-def one_of(paths):
-    """Wait until one of the lock files is free and hold it; a lock ends with its process, however that ends."""
-    while paths:
-        for file in filter(None, map(_lock, paths)):
-            with file:
-                yield
-            return
-        time.sleep(0.05)
-    yield
+class Share:
+    """What this process takes of ``number`` cores; of 0, on a cluster that shares its own out, as many as it likes."""
+
+    def __init__(self, number):
+        store.RESULTS.mkdir(parents=True, exist_ok=True)
+        self.cores = [store.RESULTS / f".core-{index}" for index in range(number)]
+        self.held, self.tried = [], 0.0
+        self.file = open(store.RESULTS / f".work-{os.getpid()}-{time.monotonic_ns()}", "w")
+        self.announce(0.0)
+        _lock(self.file)
+
+    def announce(self, work):
+        """Tell the other processes how much work, in FLOP, this one has left."""
+        os.pwrite(self.file.fileno(), f"{work:13.6e}".encode(), 0)
+
+    def others(self):
+        """Return how much work, in FLOP, all other processes have left."""
+        work = 0.0
+        for path in store.RESULTS.glob(".work-*"):
+            with suppress(FileNotFoundError), open(path, "r+") as file:
+                if _lock(file):
+                    path.unlink()  # its process has ended
+                elif str(path) != self.file.name:
+                    work += float(file.read())
+        return work
+
+    def take(self):
+        """Return the file of a core that was free and is locked now, or None; to close the file frees the core."""
+        if not self.cores:
+            return open(os.devnull)
+        self.held = [core for core in self.held if not core.closed]
+        if self.held and self.others() and time.monotonic() < self.tried + MOMENT:
+            return None
+        self.tried = time.monotonic()
+        for path in self.cores:
+            core = open(path, "w")
+            if _lock(core):
+                self.held.append(core)
+                return core
+            core.close()
+        return None
+
+    def close(self):
+        """Free all cores, and leave."""
+        os.unlink(self.file.name)
+        for file in (self.file, *self.held):
+            file.close()
 
 
-def _lock(path):
-    """The file, locked, or None where another process holds it."""
-    import fcntl  # here: a cluster's workers need none
-
-    file = open(path, "w")
+def _lock(file):
+    """Lock an open file; return whether no other process holds it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return file.close()
-    return file
+        return False
+    return True

@@ -11,46 +11,55 @@ from lib import data
 from lib.nn.splits import split
 from workbook.runs.experiment import make
 
+PIXELS, CLASSES = data.PIXELS, len(data.CLASSES)
 
-@cache
+
 def flop(experiment):
     """Return the floating point operations of a run, training and evaluation: 2 for each multiply-add of a product.
 
-    A forward pass takes one product a layer, a backward pass two, but one in the first layer, where nobody needs the
-    gradient at the pixels. Log points score the sample and the validation images; the final scores are taken on all
-    images. What is not a matrix product, such as batch normalisation, is left out.
+    A layer takes one product forward and two backward; the first takes only one backward, as nobody needs the gradient
+    at the pixels. Log points score the sample and the validation images, the final scores are taken on all images. What
+    is not a matrix product, such as batch normalisation, is left out.
     """
-    products = [2 * inputs * units for inputs, units in pairwise((3072, *experiment.hidden, 10))]
-    forward, backward = sum(products), 2 * sum(products) - products[0]
-    train, validation, test = _sizes(experiment.data, experiment.split, experiment.n_train, experiment.n_validation)
+    train, validation, test = sizes(experiment)
     stages = max(1, len(experiment.odd.stages))
     log_points = 1 + stages * math.ceil(experiment.total_updates / stages / experiment.log_every)
-    evaluated = log_points * (min(experiment.sample, train) + validation) + train + validation + test * experiment.test
-    return float(experiment.total_updates * experiment.batch_size * (forward + backward) + evaluated * forward)
+    evaluated = log_points * (min(experiment.sample, train) + validation) + train + validation
+    if experiment.test:
+        evaluated += test
+    forward = 2 * weights(experiment)
+    update = 3 * forward - 2 * PIXELS * (*experiment.hidden, CLASSES)[0]
+    return float(experiment.total_updates * experiment.batch_size * update + evaluated * forward)
+
+
+def weights(experiment):
+    """Return the number of weights of a run's network."""
+    return sum(inputs * units for inputs, units in pairwise((PIXELS, *experiment.hidden, CLASSES)))
+
+
+def sizes(experiment):
+    """Return the numbers of a run's training, validation and test images."""
+    return _sizes(data.load(experiment.data), experiment.split, experiment.n_train, experiment.n_validation)
 
 
 @cache
-def _sizes(data_name, split_name, n_train, n_validation):
-    """Return the numbers of training, validation and test images."""
-    parts = split(data.load(data_name), split_name, "raw", n_train, np.random.default_rng(0), n_validation)
+def _sizes(dataset, split_name, n_train, n_validation):
+    parts = split(dataset, split_name, "raw", n_train, np.random.default_rng(0), n_validation)
     return len(parts.train), len(parts.validation), len(parts.test)
 
 
 def total(records):
-    """Return the floating point operations of stored results, records as ``store.current`` returns them."""
+    """Return the floating point operations of all records, as ``store.current`` returns them."""
     return sum(flop(make(record["run"]["experiment"])) for record in records)
 
 
 def share(records, wall_seconds, cores, rate):
-    """Return which share of what the cores could have computed went into these stored results, 0 to 1.
-
-    wall_seconds: how long they took in all; rate: GFLOP/s of one core, as ``product_rate`` measures it.
-    """
+    """Return the records' part, 0 to 1, of what cores of a rate in GFLOP/s could have computed in wall_seconds."""
     return total(records) / (wall_seconds * cores * rate * 1e9)
 
 
 def product_rate(seconds=0.5, n=1500):
-    """Return the GFLOP/s of a large product of float32 matrices on one core, the best of about half a second."""
+    """Return the GFLOP/s of a large float32 product on one core, the best in ``seconds``."""
     A = np.random.default_rng(0).standard_normal((n, n), np.float32)
     out, best, end = np.empty_like(A), math.inf, time.perf_counter() + seconds
     while time.perf_counter() < end:

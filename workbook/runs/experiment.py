@@ -16,7 +16,7 @@ from lib.nn.network import INITIALISERS
 from lib.nn.optimizers import OPTIMIZERS
 from lib.nn.passes import rates
 from lib.nn.splits import NORMALISATIONS, SPLITS
-from workbook.runs.fields import amounts, build, integer, integers, name_or_number, number, one_of, setting, settle
+from workbook.runs.fields import build, setting, settle
 from workbook.runs.oddities import Oddities
 
 #: hidden layers of the course's nine-layer network, as many weights as (50, 50)
@@ -25,7 +25,7 @@ NINE_LAYERS = (50, 30, 20, 20, 10, 10, 10, 10)
 #: fields in which the experiments of one pass may differ: they become the trial axis (and so do the ``stages`` of odd)
 TRIAL_FIELDS = ("seed", "init", "bias_std", "l2", "eta_min", "eta_max")
 
-#: the learning rate schedules, each with the options that it needs
+#: the learning rate schedules of lib.nn.schedules, each with the options that it needs
 SCHEDULES = {"cyclical": (), "constant": (), "exponential": ("factor", "every"), "linear": ()}
 
 
@@ -37,67 +37,66 @@ class Experiment:
     """
 
     # the data
-    data: str = setting("cifar10", one_of(("cifar10", "standin")))
-    split: str = setting("45k5k_tail", one_of(SPLITS))  # see lib.nn.splits.split
-    normalisation: str = setting("zscore_train", one_of(NORMALISATIONS))  # see lib.nn.splits.split
-    n_train: int | None = setting(None, integer(2))  # training images, None for all of the split
-    n_validation: int | None = setting(None, integer(1))  # None for all of the split (fewer where n_train is given)
-    augment: tuple[tuple[str, float], ...] = setting((), amounts(AUGMENTATIONS))  # e.g. {"flip": 0.5, "shift": 3}
+    data: str = setting("cifar10", ("cifar10", "standin"))
+    split: str = setting("45k5k_tail", SPLITS)  # see lib.nn.splits.split
+    normalisation: str = setting("zscore_train", NORMALISATIONS)  # see lib.nn.splits.split
+    n_train: int | None = setting(None, int, 2)  # training images, None for all of the split
+    n_validation: int | None = setting(None, int, 1)  # None for all of the split (fewer where n_train is given)
+    augment: tuple[tuple[str, float], ...] = setting((), {tuple(AUGMENTATIONS): float})  # {"flip": 0.5, "shift": 3}
     # the network
-    hidden: tuple[int, ...] = setting((50, 50), integers(1))  # units of each hidden layer
-    batch_norm: bool = False  # in every hidden layer
-    init: str | float = setting("he", name_or_number(INITIALISERS))  # a number: one standard deviation for all layers
-    seed: int = setting(0, integer(0))  # of the initial weights
-    l2: float = setting(0.005, number())  # lambda in J = loss + lambda * sum of squared weights
+    hidden: tuple[int, ...] = setting((50, 50), [int], 1)  # units of each hidden layer
+    batch_norm: bool = setting(False, bool)  # in every hidden layer
+    init: str | float = setting("he", (*INITIALISERS, float), 1e-12)  # a number is the standard deviation of all layers
+    seed: int = setting(0, int)  # of the initial weights
+    l2: float = setting(0.005, float)  # lambda in J = loss + lambda * sum of squared weights
     # its training
-    batch_size: int = setting(100, integer(2))  # images
-    schedule: str = setting("cyclical", one_of(SCHEDULES))  # see lib.nn.schedules
-    cycles: int = setting(2, integer(1))  # cyclical
-    n_s: int = setting(2250, integer(1))  # cyclical: updates in half a cycle
-    eta_min: float = setting(1e-5, number())  # cyclical
-    eta_max: float = setting(1e-1, number(above=0))  # where the other schedules start
-    updates: int | None = setting(None, integer(1))  # None for 2 n_s cycles (cyclical); the other schedules need it
-    schedule_options: tuple[tuple[str, float], ...] = setting((), amounts())  # {"factor": 0.95, "every": 450 updates}
-    optimizer: str = setting("sgd", one_of(OPTIMIZERS))  # see lib.nn.optimizers
-    optimizer_options: tuple[tuple[str, float], ...] = setting((), amounts())  # the optimizer's keywords: {"rho": 0.9}
-    order_seed: int = setting(0, integer(0))  # of the order of minibatches, dropout, augmentation and a random split
+    batch_size: int = setting(100, int, 2)  # images
+    schedule: str = setting("cyclical", tuple(SCHEDULES))
+    cycles: int = setting(2, int, 1)  # cyclical
+    n_s: int = setting(2250, int, 1)  # cyclical: updates in half a cycle
+    eta_min: float = setting(1e-5, float)  # cyclical
+    eta_max: float = setting(1e-1, float, 1e-12)  # where the other schedules start
+    updates: int | None = setting(None, int, 1)  # None for the 2 n_s cycles updates of the cyclical schedule
+    schedule_options: tuple[tuple[str, float], ...] = setting(
+        (), {str: float}
+    )  # {"factor": 0.95, "every": 450 updates}
+    optimizer: str = setting("sgd", tuple(OPTIMIZERS))
+    optimizer_options: tuple[tuple[str, float], ...] = setting((), {str: float})  # keywords of the optimizer
+    order_seed: int = setting(0, int)  # of the order of the minibatches, dropout, augmentation and a random split
     # the bonus exercises
-    loss: str = setting("softmax", one_of(LOSSES))
-    drop_rate: float = setting(0.0, number(below=1))  # probability that a hidden unit is set to 0
-    bias_std: float = setting(0.0, number())  # standard deviation of the initial biases
-    shuffle: bool = True  # the training images, anew in each epoch
-    bn_after_relu: bool = False  # else before
-    bn_decay: float = setting(0.9, number(below=1))  # weight of the old value in the running averages
-    bn_eps: float = setting(1e-8, number())  # added to the variance
+    loss: str = setting("softmax", tuple(LOSSES))
+    drop_rate: float = setting(0.0, float, below=1)  # probability that a hidden unit is set to 0
+    bias_std: float = setting(0.0, float)  # standard deviation of the initial biases
+    shuffle: bool = setting(True, bool)  # the training images, anew in each epoch
+    bn_after_relu: bool = setting(False, bool)  # else before
+    bn_decay: float = setting(0.9, float, below=1)  # weight of the old value in the running averages
+    bn_eps: float = setting(1e-8, float)  # added to the variance
     # what is looked at
-    log_every: int = setting(450, integer(1))  # updates between two points of the curves
-    sample: int = setting(5_000, integer(1))  # training images for the training curves; final scores are taken on all
-    keep_best: bool = False  # final scores of the weights with the best logged validation accuracy, not of the last
-    keep_weights: bool = False  # store the first layer's weights with the result
-    test: bool = True  # score the final network on the test set; off in searches
+    log_every: int = setting(450, int, 1)  # updates between two points of the curves
+    sample: int = setting(5_000, int, 1)  # training images for the training curves; final scores are taken on all
+    keep_best: bool = setting(False, bool)  # final scores of the weights with the best logged validation accuracy
+    keep_weights: bool = setting(False, bool)  # store the first layer's weights with the result
+    test: bool = setting(True, bool)  # score the final network on the test set; off in searches
     # what only single reports did
-    odd: Oddities = field(default_factory=Oddities)
+    odd: Oddities = field(default=Oddities())
 
     def __post_init__(self):
         if not isinstance(self.odd, Oddities):
             object.__setattr__(self, "odd", build(Oddities, "field of odd", self.odd))
         settle(self)
+        if self.schedule == "cyclical" and self.updates is not None:
+            raise ValueError(f"updates = {self.updates}, allowed with schedule 'cyclical': none, as cycles tells them")
         if self.schedule != "cyclical" and self.updates is None:
             raise ValueError(f"updates = None, allowed with schedule {self.schedule!r}: an integer of at least 1")
-        if self.schedule == "cyclical" and self.updates is not None:
-            raise ValueError(f"updates = {self.updates}, allowed with schedule 'cyclical': None, its length is cycles")
-        known = SCHEDULES[self.schedule]
-        self._check_options("schedule", known)
-        self._check_options("optimizer", list(signature(OPTIMIZERS[self.optimizer]).parameters))
-        if len(self.schedule_options) < len(known):
-            raise ValueError(f"schedule_options = {self.schedule_options}, needed: {', '.join(known)}")
-
-    def _check_options(self, what, known):
-        """Sort the options of the schedule or of the optimizer. Raises ValueError for one that is not known."""
-        options = dict(getattr(self, f"{what}_options"))
-        for name in options:
-            check_choice(f"{what}_options of {getattr(self, what)!r}", name, known or ["none"])
-        object.__setattr__(self, f"{what}_options", tuple(sorted(options.items())))
+        keywords = signature(OPTIMIZERS[self.optimizer]).parameters.values()
+        keywords = [each.name for each in keywords if each.default is not each.empty]
+        for what, known in (("schedule", SCHEDULES[self.schedule]), ("optimizer", keywords)):
+            options = dict(getattr(self, f"{what}_options"))
+            for name in options:
+                check_choice(f"{what}_options of {getattr(self, what)}", name, known or ["none"])
+            object.__setattr__(self, f"{what}_options", tuple(sorted(options.items())))
+        if len(self.schedule_options) < len(SCHEDULES[self.schedule]):
+            raise ValueError(f"schedule_options of {self.schedule} need {' and '.join(SCHEDULES[self.schedule])}")
 
     @property
     def total_updates(self):
@@ -112,18 +111,18 @@ class Experiment:
 def make(settings):
     """Return the Experiment of {field: value} as a file has it, with {"odd": {field: value}} for its oddities.
 
-    Fields of ``odd``, ``optimizer_options`` and ``schedule_options`` may also be named one by one, such as
-    "odd.l2_half" or "optimizer_options.rho". Raises ValueError, with the nearest name for one that is unknown.
+    Dotted names such as "odd.l2_half" and "optimizer_options.rho" set one value inside a field. Raises ValueError, with
+    the nearest name for one that is unknown.
     """
     whole = {}
     for name, value in settings.items():
-        field_name, _, inner = name.partition(".")
+        outer, _, inner = str(name).partition(".")
         if inner:
-            check_choice("field", field_name, ("odd", "optimizer_options", "schedule_options"))
+            check_choice("field", outer, ("odd", "optimizer_options", "schedule_options"))
             value = {inner: value}
-        if isinstance(value, dict):
-            value = whole.get(field_name, {}) | value
-        whole[field_name] = value
+        if isinstance(value, dict) and isinstance(whole.get(outer), dict):
+            value = whole[outer] | value
+        whole[outer] = value
     return build(Experiment, "field", whole)
 
 
@@ -135,8 +134,9 @@ def vary(experiment, **values):
 
 def shared(experiment):
     """Return what experiments must have in common to be trained in one pass: all but the trial fields."""
-    return replace(experiment, odd=replace(experiment.odd, stages=((1, 0),) * len(experiment.odd.stages)),
-                   **{name: Experiment.__dataclass_fields__[name].default for name in TRIAL_FIELDS})  # fmt: skip
+    stages = ((1, 0),) * len(experiment.odd.stages)
+    defaults = {name: getattr(Experiment, name) for name in TRIAL_FIELDS}
+    return replace(experiment, odd=replace(experiment.odd, stages=stages), **defaults)
 
 
 def departures(settings):
@@ -144,12 +144,8 @@ def departures(settings):
     found = {}
     for f in fields(settings):
         value = getattr(settings, f.name)
-        if isinstance(value, Oddities):
-            value = departures(value)
-            if value:
-                found[f.name] = value
-        elif value != f.default:
-            found[f.name] = value
+        if value != f.default:
+            found[f.name] = departures(value) if isinstance(value, Oddities) else value
     return found
 
 
@@ -158,18 +154,12 @@ def code_version():
     """Return the hash of ``lib/nn``, eight hex digits; comments, docstrings and layout do not count."""
     digest = hashlib.sha256()
     for path in sorted(Path(nn.__file__).parent.glob("*.py")):
-        digest.update(_without_docstrings(path.read_text()).encode())
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+                del node.body[0]
+        digest.update(ast.dump(tree).encode())
     return digest.hexdigest()[:8]
-
-
-def _without_docstrings(source):
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            if isinstance(body[0].value, ast.Constant) and isinstance(body[0].value.value, str):
-                del body[0]
-    return ast.dump(tree)
 
 
 def key(experiment):

@@ -1,13 +1,18 @@
-"""Fields of frozen dataclasses that know what they may be, so that a wrong setting is refused by its name at once."""
+"""Fields of frozen dataclasses that know what they may be, so that a wrong setting is refused at once, by its name."""
 
+import math
 from dataclasses import field, fields
 
 from lib.choices import check_choice
 
 
-def setting(default, rule):
-    """Return a dataclass field. Its rule says what it may be besides None, which is allowed where it is the default."""
-    return field(default=default, metadata={"rule": rule})
+def setting(default, kind, low=0, below=math.inf):
+    """Return a dataclass field that ``settle`` checks; None is allowed where it is the default.
+
+    kind: bool, str, int, float, or a tuple of names, which may hold float too; [kind] for a list, {kind: kind} for
+    pairs. Numbers, also those in lists and pairs, must be at least ``low`` and below ``below``.
+    """
+    return field(default=default, metadata={"rule": (kind, low, below)})
 
 
 def build(cls, what, settings):
@@ -15,114 +20,57 @@ def build(cls, what, settings):
     if not isinstance(settings, dict):
         raise ValueError(f"{what} = {settings!r}, allowed: names with values")
     for name in settings:
-        check_choice(what, name, [f.name for f in fields(cls)])
+        check_choice(what, name, [f.name for f in fields(cls) if f.init])
     return cls(**settings)
 
 
 def settle(settings, prefix=""):
-    """Turn lists and dicts, as JSON and YAML have them, into tuples, and check every field that has a rule.
+    """Turn lists and dicts into tuples and check the values; for the ``__post_init__`` of a frozen dataclass.
 
-    For the ``__post_init__`` of a frozen dataclass. prefix: comes before the names in messages. Raises ValueError,
-    which names field, value and what is allowed.
+    prefix: comes before the names in messages. Raises ValueError, which names field, value and what is allowed.
     """
     for f in fields(settings):
-        value = _tuples(getattr(settings, f.name))
-        object.__setattr__(settings, f.name, value)
-        if f.type is bool:
-            _switch(prefix + f.name, value)
-        elif "rule" in f.metadata and not (value is None and f.default is None):
-            f.metadata["rule"](prefix + f.name, value)
+        if "rule" in f.metadata:
+            value = _tuples(getattr(settings, f.name))
+            object.__setattr__(settings, f.name, value)
+            if value is not None or f.default is not None:
+                _check(prefix + f.name, value, *f.metadata["rule"])
 
 
 def _tuples(value):
     if isinstance(value, dict):
-        value = list(value.items())
-    if isinstance(value, (list, tuple)):
-        return tuple(map(_tuples, value))
-    return value
+        value = value.items()
+    elif not isinstance(value, (list, tuple)):
+        return value
+    return tuple(map(_tuples, value))
 
 
-def rule(allows, description):
-    """Return a rule, a function of name and value that raises ValueError unless ``allows(value)``."""
-
-    def check(name, value):
-        if not allows(value):
-            raise ValueError(f"{name} = {value!r}, allowed: {description}")
-
-    return check
-
-
-_switch = rule(lambda value: isinstance(value, bool), "true or false")
-
-
-def one_of(names):
-    """Return the rule of a name."""
-    return lambda name, value: check_choice(name, value, tuple(names))
-
-
-def integer(low):
-    """Return the rule of an integer of at least ``low``."""
-    return rule(lambda value: _is_integer(value, low), f"an integer of at least {low}")
-
-
-def integers(low):
-    """Return the rule of a sequence of integers of at least ``low``."""
-
-    def allows(value):
-        return isinstance(value, tuple) and all(_is_integer(each, low) for each in value)
-
-    return rule(allows, f"a list of integers of at least {low}")
+def _check(name, value, kind, low, below):
+    """Raise ValueError unless the value is of its kind; the arguments are those of ``setting``."""
+    if isinstance(kind, dict):
+        ((first, second),) = kind.items()
+        _require(isinstance(value, tuple), name, value, "pairs")
+        for pair in value:
+            _require(isinstance(pair, tuple) and len(pair) == 2, name, value, "pairs")
+            _check(name, pair[0], first, low, below)
+            _check(name, pair[1], second, low, below)
+    elif isinstance(kind, list):
+        _require(isinstance(value, tuple), name, value, "a list")
+        for item in value:
+            _check(name, item, kind[0], low, below)
+    elif isinstance(kind, tuple) and (isinstance(value, str) or float not in kind):
+        check_choice(name, value, [each if isinstance(each, str) else "a number" for each in kind])
+    elif kind is bool:
+        _require(isinstance(value, bool), name, value, "true or false")
+    elif kind is str:
+        _require(isinstance(value, str), name, value, "a name")
+    else:
+        limits = f"of at least {low:g}" + (f" and below {below:g}" if below < math.inf else "")
+        allowed = f"an integer {limits}" if kind is int else f"a number {limits}"
+        number = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
+        _require(number and low <= value < below, name, value, allowed)
 
 
-def number(low=0, below=1e9, above=None):
-    """Return the rule of a finite number of at least ``low``, or above ``above``, and below ``below``."""
-    limits = f"above {above}" if above is not None else f"of at least {low}"
-    if below < 1e9:
-        limits += f" and below {below}"
-    return rule(lambda value: _is_number(value, low, below, above), f"a number {limits}")
-
-
-def name_or_number(names):
-    """Return the rule of a name or a positive number."""
-
-    def check(name, value):
-        if not _is_number(value, above=0):
-            check_choice(name, value, (*names, "a number above 0"))
-
-    return check
-
-
-def amounts(names=None):
-    """Return the rule of names, each with a number of at least 0; any names where none are given."""
-
-    def check(name, value):
-        if not _is_pairs(value) or not all(isinstance(each, str) and _is_number(x) for each, x in value):
-            raise ValueError(f"{name} = {value!r}, allowed: names, each with a number of at least 0")
-        for each, _ in value:
-            if names:
-                check_choice(name, each, tuple(names))
-
-    return check
-
-
-def rates_and_penalties():
-    """Return the rule of pairs of a positive learning rate and a lambda of at least 0."""
-
-    def allows(value):
-        return _is_pairs(value) and all(_is_number(eta, above=0) and _is_number(l2) for eta, l2 in value)
-
-    return rule(allows, "pairs of a learning rate above 0 and a lambda of at least 0")
-
-
-def _is_integer(value, low):
-    return isinstance(value, int) and not isinstance(value, bool) and value >= low
-
-
-def _is_number(value, low=0, below=1e9, above=None):
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return False
-    return low <= value < below and (above is None or value > above)
-
-
-def _is_pairs(value):
-    return isinstance(value, tuple) and all(isinstance(pair, tuple) and len(pair) == 2 for pair in value)
+def _require(fits, name, value, allowed):
+    if not fits:
+        raise ValueError(f"{name} = {value!r}, allowed: {allowed}")

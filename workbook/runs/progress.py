@@ -1,4 +1,4 @@
-"""The one bar of a call that trains: runs done, loaded, failed, diverged, and the best score so far."""
+"""The one progress bar of a call that trains."""
 
 from collections import Counter
 
@@ -6,10 +6,10 @@ from tqdm import tqdm
 
 
 class Progress:
-    """The one bar of a call: runs done, loaded, failed and diverged, and the best score so far."""
+    """Counts runs done, loaded, failed and diverged, and shows them with the best score so far."""
 
     def __init__(self, total, title, name=None, goal="maximize"):
-        self.counts, self.underway, self.scores = Counter(), {}, []
+        self.counts, self.stale, self.underway, self.scores = Counter(), 0, {}, []
         self.metric, self.better = name, max if goal == "maximize" else min
         look = "{desc}: {percentage:3.0f}% |{bar}| {n:.1f}/{total} [{elapsed}<{remaining}{postfix}]"
         self.bar = tqdm(total=total, desc=title, bar_format=look, mininterval=1, smoothing=0, delay=1)

@@ -13,10 +13,9 @@ REPORTS = Path(os.environ.get("WORKBOOK_REPORTS") or ROOT / "reports")
 
 
 def write(path, content):
-    """Write a file, of a string or bytes, so that it is whole or not there, whatever happens meanwhile.
+    """Write a string or bytes to a file so that it is whole or not there, whatever happens meanwhile; folders are made.
 
-    Folders are made. A file that holds the content already keeps its date, so that make does not remake what was made
-    of it.
+    A file that holds the content already keeps its date, so that make does not remake what was made of it.
     """
     content = content.encode() if isinstance(content, str) else content
     if path.exists() and path.read_bytes() == content:
@@ -31,29 +30,8 @@ def write(path, content):
 
 
 def save(key, record):
-    """Write a record (nested dicts and lists of plain values); not-a-number and infinity become null."""
+    """Write a record (nested dicts and lists of plain values); NaN and infinity become null, as JSON has neither."""
     write(RESULTS / f"{key}.json", json.dumps(_finite(record), allow_nan=False))
-
-
-def load(key):
-    """Return the record, nulls in it as not-a-number; None where there is none or the file cannot be read."""
-    try:
-        return json.loads((RESULTS / f"{key}.json").read_text(), object_hook=_nan)
-    except (OSError, ValueError):
-        return None
-
-
-def current(code, fingerprint):
-    """Return the records of all results by this numerical code on these data."""
-    records = (load(path.stem) for path in sorted(RESULTS.glob(f"*-{code}.json")))
-    return [r for r in records if r and r["run"]["fingerprint"] == fingerprint]
-
-
-def is_stale(key):
-    """Whether there is a result of the same experiment and data by other numerical code, and none by today's."""
-    experiment = key.split("-")[0]
-    names = {path.stem for path in RESULTS.glob(f"{experiment}-*.json")}
-    return bool(names) and key not in names
 
 
 def _finite(value):
@@ -64,13 +42,27 @@ def _finite(value):
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _nan(mapping):
-    """Curves and scores hold numbers only, so a null in them stands for not-a-number."""
-    return {
-        name: [math.nan if v is None else v for v in value]
-        if isinstance(value, list)
-        else math.nan
-        if value is None and name.split("_")[-1] in ("loss", "cost", "accuracy")
-        else value
-        for name, value in mapping.items()
-    }
+def load(key):
+    """Return the record, with NaN for the nulls in its curves and scores; None if there is none that can be read."""
+    try:
+        record = json.loads((RESULTS / f"{key}.json").read_text())
+    except (OSError, ValueError):
+        return None
+    for name, curve in record.get("curves", {}).items():
+        record["curves"][name] = [math.nan if value is None else value for value in curve]
+    for name, score in record.get("scores", {}).items():
+        record["scores"][name] = math.nan if score is None else score
+    return record
+
+
+def current(code, fingerprint):
+    """Return the records, without weights, of all results by one code_version of ``lib/nn`` on these data."""
+    records = [load(path.stem) or {} for path in sorted(RESULTS.glob(f"*-{code}.json"))]
+    for record in records:
+        record.pop("weights", None)
+    return [record for record in records if record.get("run", {}).get("fingerprint") == fingerprint]
+
+
+def is_stale(key):
+    """Return whether another ``lib/nn``, or other defaults, left a result under the experiment and data of a key."""
+    return any(load(path.stem) for path in RESULTS.glob(f"{key.split('-')[0]}-*.json"))

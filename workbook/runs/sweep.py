@@ -13,119 +13,105 @@ import io
 import json
 import math
 import os
-import re
 import signal
 import sys
 import time
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
-import yaml
 
 from lib import data
 from lib.choices import check_choice
 from workbook.report.display import RECORD
 from workbook.report.notebook import ReportError
-from workbook.runs import engine, profiles, search, store
-from workbook.runs import experiment as experiments
+from workbook.runs import cluster, engine, experiment, search, store
+from workbook.runs.fields import build, setting, settle
+from workbook.runs.passes import Queue
+from workbook.runs.profiles import profiled
 from workbook.runs.progress import Progress
+from workbook.runs.yamlfile import load_yaml
+
+SCORES = [f"{part}_{score}" for part in ("train", "validation", "test") for score in ("loss", "cost", "accuracy")]
 
 
 class SweepError(ValueError):
     """The file of a sweep, or what it runs, must be changed; the message is one line that says how."""
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 takes 1e-5 for a text, where people and YAML 1.2 see a number."""
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"), "-+0123456789")
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass
 class Sweep:
-    """What the file of a sweep says. Raises SweepError."""
+    """What the file of a sweep says. Raises ValueError."""
 
-    name: str
-    run: str = None  # "experiment" or the path of a notebook
+    run: str = setting("experiment", str)  # or the path of a notebook in the project
     parameters: dict = None  # a space as workbook.runs.search has it
-    method: str = "grid"
-    trials: int | None = None
-    generation: int = 8  # trials that narrow and tpe propose together: of the search, whatever the cores
-    metric: dict = field(default_factory=dict)
-    seed: int = 0
+    method: str = setting("grid", search.METHODS)
+    trials: int | None = setting(None, int, 1)
+    generation: int = setting(8, int, 1)  # trials that narrow and tpe propose together: of the search, not the machine
+    metric: dict = None  # {"name": ..., "goal": "maximize" or "minimize"}; narrow and tpe need it
+    seed: int = setting(0, int)
 
     def __post_init__(self):
-        for f in fields(self):
-            if not isinstance(value := getattr(self, f.name), f.type):
-                raise SweepError(f"{f.name} must be {getattr(f.type, '__name__', f.type)}, got {value!r}")
+        settle(self)
+        if not isinstance(self.parameters, dict):
+            raise ValueError(f"parameters = {self.parameters!r}, allowed: names, each with value or values or a range")
         if self.run != "experiment" and not self.run.endswith(".ipynb"):
-            raise SweepError(f"run must be experiment or the path of a notebook, got {self.run}")
-        if (self.metric or self.method in ("narrow", "tpe")) and self.metric.keys() != {"name", "goal"}:
-            raise SweepError(f"metric must be {{name: ..., goal: ...}} for method {self.method}, got {self.metric}")
-        check_choice("goal", self.metric.get("goal", "maximize"), ("maximize", "minimize"))
-        if self.metric and self.run == "experiment":
-            scores = [
-                f"{part}_{score}" for part in ("train", "validation", "test") for score in ("loss", "cost", "accuracy")
-            ]
-            check_choice("metric", self.metric["name"], scores)
-
-    @property
-    def kind(self):
-        """What is run: Experiments or a Notebook."""
-        return Experiments if self.run == "experiment" else Notebook(self.run, self.folder)
-
-    @property
-    def folder(self):
-        """Where table, plots and executed notebooks go."""
-        return store.REPORTS / "sweeps" / self.name
+            raise ValueError(f"run = {self.run!r}, allowed: experiment, or the path of a notebook")
+        needs_metric = self.method in ("narrow", "tpe") or self.metric is not None
+        if needs_metric and (not isinstance(self.metric, dict) or self.metric.keys() != {"name", "goal"}):
+            raise ValueError(f"metric = {self.metric!r}, allowed with method {self.method}: {{name: ..., goal: ...}}")
+        if needs_metric:
+            check_choice("goal", self.metric["goal"], ("maximize", "minimize"))
+        if needs_metric and self.run == "experiment":
+            check_choice("metric", self.metric["name"], SCORES)
+        self.metric = self.metric or {}
 
     def search(self, evaluate):
         """Call ``evaluate(parameter sets) -> scores`` as workbook.runs.search does."""
-        how = {name: getattr(self, name) for name in ("trials", "generation", "seed")}
+        how = {"trials": self.trials, "generation": self.generation, "seed": self.seed}
         search.search(self.method, self.parameters, evaluate, goal=self.metric.get("goal", "maximize"), **how)
 
 
 def load(path):
-    """Return the Sweep that a YAML file describes, after a search without training. Raises SweepError."""
+    """Return the Sweep that a YAML file describes, its ``kind`` (what it runs) and ``folder`` (where its table goes).
 
-    def pretend(sets):
+    All runs that the search would propose if every score were 0 are made, but none is trained, so that a wrong value is
+    told at once. Raises SweepError.
+    """
+
+    def evaluate(sets):
         for parameters in sets:
             sweep.kind.make(parameters)
         return [0.0] * len(sets)
 
     try:
-        content = yaml.load(Path(path).read_text(), _Loader)
-        if not isinstance(content, dict):
-            raise SweepError("it must hold lines like run: experiment")
-        for word in content:
-            check_choice("key", word, [f.name for f in fields(Sweep) if f.name != "name"])
-        sweep = Sweep(name=Path(path).stem, **content)
-        sweep.search(pretend)
+        content, _ = load_yaml(path)
+        sweep = build(Sweep, "key", content)
+        sweep.folder = store.REPORTS / "sweeps" / Path(path).stem
+        sweep.kind = Experiments() if sweep.run == "experiment" else Notebook(sweep.run, sweep.folder)
+        sweep.search(evaluate)
         return sweep
-    except (OSError, TypeError, ValueError, yaml.YAMLError, ReportError) as error:
-        raise SweepError(f"{path}: {' '.join(str(error).split())}") from None
+    except (TypeError, ValueError, ReportError) as error:
+        message = " ".join(str(error).split())
+        raise SweepError(message if message.startswith(str(path)) else f"{path}: {message}") from None
 
 
 class Experiments:
     """``run: experiment``: the parameters are ``profile`` and the fields of Experiment; ``data`` may be "auto"."""
 
-    key, outcomes = staticmethod(experiments.key), staticmethod(engine.outcomes)
+    key, outcomes = staticmethod(experiment.key), staticmethod(engine.outcomes)
 
     @staticmethod
     def make(parameters):
         """Return the Experiment. Raises ValueError."""
-        values = {"profile": "full", "data": "auto"} | parameters
-        for name in values:
-            check_choice("parameter", name, ["profile", *(f.name for f in fields(experiments.Experiment))])
-        values["data"], profile = _data_name(values["data"]), values.pop("profile")
-        return profiles.profiled(experiments.Experiment(**values), profile)
+        values = {"data": "auto"} | parameters
+        profile = values.pop("profile", "full")
+        return profiled(experiment.make(values | {"data": _data_name(values["data"])}), profile)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Notebook:
     """``run: notebooks/NN-topic.ipynb``: its parameters, the numbers that it records; executed copies are the store."""
 
@@ -136,8 +122,11 @@ class Notebook:
         """Return all parameters as the notebook takes them. Raises ReportError."""
         from workbook.report.execute import check_parameters, defaults  # papermill takes a second to import
 
-        values = defaults(store.ROOT / self.path) | check_parameters(store.ROOT / self.path, parameters)
-        return values | ({"data": _data_name(values["data"])} if "data" in values else {})
+        notebook = store.ROOT / self.path
+        values = defaults(notebook) | check_parameters(notebook, parameters)
+        if "data" in values:
+            values["data"] = _data_name(values["data"])
+        return values
 
     def key(self, parameters):
         """Return the name of the executed copy."""
@@ -145,19 +134,27 @@ class Notebook:
 
     def outcomes(self, wanted, progress):
         """Yield (key, Result or exception) for {key: parameters}: what is stored, then each as it finishes."""
-        stored = {k: result for k, parameters in wanted.items() if (result := self._stored(k, parameters))}
-        for k, result in stored.items():
-            yield k, progress.note(result, loaded=True)
-        jobs = {k: (self.path, p, versions(self.path, p), k) for k, p in wanted.items() if k not in stored}
-        for k, outcome in engine.spread(execute, jobs, progress) if jobs else ():
+        missing = {}
+        for k, parameters in wanted.items():
+            if result := self._stored(k, parameters):
+                yield k, progress.note(result, loaded=True)
+            else:
+                missing[k] = parameters
+
+        def arguments(keys):
+            parameters = missing[keys[0]]
+            return self.path, parameters, versions(self.path, parameters), keys[0]
+
+        each_alone = Queue(missing, alike=str, cost=lambda _: 1.0, most=lambda _: 1)
+        for (k,), outcome in cluster.spread(execute, each_alone, arguments, progress):
             if not isinstance(outcome, Exception):
                 text, error = outcome
                 store.write(self.folder / ("failed" if error else "") / f"{k}.ipynb", text)
-                outcome = engine.RunError(error) if error else self._stored(k, wanted[k])
+                outcome = cluster.RunError(error) if error else self._stored(k, missing[k])
             yield k, progress.note(outcome)
 
     def _stored(self, k, parameters):
-        """The Result in an executed copy, None where there is none that can be read."""
+        """Return the Result in an executed copy; None where there is none that can be read."""
         try:
             notebook = json.loads((self.folder / f"{k}.ipynb").read_text())
         except (OSError, ValueError):
@@ -168,19 +165,19 @@ class Notebook:
 
 
 def versions(notebook, parameters):
-    """Return hashes of a notebook's code, lib/ and the data, as the files are now: a kernel reads them anew."""
+    """Return hashes of a notebook, the project's code and the data, as the files are now: a kernel reads them anew."""
     cells = json.loads((store.ROOT / notebook).read_text())["cells"]
-    package = [path.read_text() for path in sorted((store.ROOT / "lib").rglob("*.py"))]
+    modules = sorted([*(store.ROOT / "lib").rglob("*.py"), *(store.ROOT / "workbook").rglob("*.py")])
     return {
         "notebook": _hash([cell["source"] for cell in cells if cell["cell_type"] == "code"]),
-        "lib/": _hash(package),
+        "code": _hash([path.read_text() for path in modules]),
         "data": data.load(parameters["data"]).fingerprint if "data" in parameters else None,
     }
 
 
 @cache
 def _data_name(name):
-    """What "auto" stands for: the same for all runs, and said once."""
+    """Return what "auto" stands for: the same for all runs, and said once."""
     return data.load(name).name
 
 
@@ -197,7 +194,7 @@ def execute(notebook, parameters, version, k, report):
     with TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
         # What the kernel trains it trains itself: on this cluster its passes could wait for ever behind notebooks that
         # wait for theirs, and processes of its own would crowd the core that this worker stands for.
-        os.environ |= {"SCHEDULER": "inproc", "WORKBOOK_REPORTS": f"{folder}/reports"}
+        os.environ |= {"SCHEDULER": cluster.IN_PROCESS, "WORKBOOK_REPORTS": f"{folder}/reports"}
         out = Path(folder) / f"{k}.ipynb"
         try:
             execute(store.ROOT / notebook, out, parameters)
@@ -239,26 +236,24 @@ def run(sweep, progress):
 
 
 def _row(outcome):
-    """What the table says of an outcome."""
+    """Return what the table says of an outcome."""
     if isinstance(outcome, Exception):
-        kind = "" if isinstance(outcome, engine.RunError) else f"{type(outcome).__name__}: "
+        kind = "" if isinstance(outcome, cluster.RunError) else f"{type(outcome).__name__}: "
         return {"status": "failed", "error": kind + " ".join(str(outcome).split())}
     return outcome.scores | {"status": "diverged" if outcome.diverged else "done", "seconds": outcome.run["seconds"]}
 
 
 def _picture(table, metric, space):
-    """SVG of a metric over each parameter that varies, runs as points."""
+    """Return the SVG of a metric over each parameter that varies, runs as points."""
     from workbook.report.plots import WIDTH, plt
 
-    varied = {name: domain.get("distribution") for name, domain in space.items() if "value" not in domain} or {
-        "key": None
-    }
+    varied = [name for name, domain in space.items() if "value" not in domain] or ["key"]
     fig, axes = plt.subplots(1, len(varied), figsize=(WIDTH, 2.7), sharey=True, squeeze=False)
-    for ax, (name, distribution) in zip(axes[0], varied.items(), strict=True):
+    for ax, name in zip(axes[0], varied, strict=True):
         numbers = table[name].map(lambda value: type(value) in (int, float)).all()
         ax.plot(table[name] if numbers else table[name].astype(str), table[metric], "o", ms=4)
         ax.set_xlabel(name)
-        if distribution == "log_uniform_values":
+        if space.get(name, {}).get("distribution") == "log_uniform_values":
             ax.set_xscale("log")
     axes[0, 0].set_ylabel(metric)
     svg = io.StringIO()
@@ -272,23 +267,23 @@ def main(arguments):
     if len(arguments) != 1:
         print("usage: python -m workbook.runs.sweep FILE.yaml (notebooks/sweeps/ has some)", file=sys.stderr)
         return 2
-    progress = "nothing is"
+    name, progress = Path(arguments[0]).stem, "nothing is"
     try:
         sweep = load(arguments[0])
         total = sweep.trials or math.prod(len(domain.get("values", [0])) for domain in sweep.parameters.values())
-        progress = Progress(total, sweep.name, **sweep.metric)
+        progress = Progress(total, name, **sweep.metric)
         with progress.bar:
             table = run(sweep, progress)
-    except (SweepError, data.DataError, engine.ClusterError) as error:
+    except (SweepError, data.DataError, cluster.ClusterError) as error:
         print(f"sweep: {error}", file=sys.stderr)
         return 2
-    except (KeyboardInterrupt, engine.Interrupted) as error:
+    except (KeyboardInterrupt, cluster.Interrupted) as error:
         print(f"sweep: {str(error) or 'stopped'}; {progress} stored; the same command goes on", file=sys.stderr)
         return 3
     failed = table[table["status"] == "failed"]
     for row in failed.to_dict("records"):
         print(f"failed: {', '.join(f'{n}={row[n]}' for n in sweep.parameters)}: {row['error']}", file=sys.stderr)
-    print(f"{sweep.name}: {progress} -> {os.path.relpath(sweep.folder)}/table.csv")
+    print(f"{name}: {progress} -> {os.path.relpath(sweep.folder)}/table.csv")
     return 1 if len(failed) else 0
 
 

@@ -1,0 +1,158 @@
+"""Jobs for the cores of this machine or for a Dask cluster: a worker that is killed costs a repeated job, nothing else.
+
+The environment variable SCHEDULER (``tcp://host:8786``) names a running Dask scheduler. Without it a local cluster of
+one process a core is started; IN_PROCESS has this process do the work in a thread.
+"""
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections import namedtuple
+from concurrent.futures import CancelledError
+from contextlib import closing
+from functools import cache
+from importlib.util import find_spec
+
+from lib.data import DataError
+from workbook.runs.cores import Share
+
+IN_PROCESS = "inproc"
+
+
+class RunError(RuntimeError):
+    """Some runs failed; those that finished are stored. The message says which and why."""
+
+
+class ClusterError(RuntimeError):
+    """The cluster or a worker of it cannot be used; the message is one line: what, where, how to mend it."""
+
+
+class Interrupted(RuntimeError):
+    """The scheduler went away. What had finished is stored; the same call goes on from there."""
+
+
+#: core: the locked file of the core that it runs on; alone: whether its worker died and it is tried once more
+Job = namedtuple("Job", "number keys flop core alone")
+
+
+def spread(function, queue, arguments, progress):
+    """Call ``function(*arguments(keys), report)`` on the workers for all runs of a passes.Queue.
+
+    Yields (keys, value or exception). function: of a module, which every worker imports for itself; arguments and
+    value: plain values, lists, dicts; ``report(runs)`` tells how many of the runs are done.
+
+    On this machine a job waits for a free core, and is at most one core's part of all the work that is left then, so
+    that the cores finish together. A job whose worker dies is repeated elsewhere, up to three times; then it is tried
+    once more when all others are done, as one of them may have killed the worker. Raises ClusterError, Interrupted.
+    """
+    if not queue:
+        return  # without a cluster, and without the second that importing Dask takes
+    from distributed import KilledWorker
+
+    client, topic = connect(), f"progress-{time.time_ns()}"
+    task, workers = _portable(function, topic), sum(client.nthreads().values()) or 1
+    client.subscribe_topic(topic, lambda event: progress.partly(*event[1]))
+    jobs, suspects, number = {}, [], 0
+    try:
+        with closing(Share(0 if os.environ.get("SCHEDULER") else workers)) as share:
+            while queue or jobs or suspects:
+                work = queue.work
+                for job in jobs.values():
+                    work += job.flop * (1 - progress.underway.get(job.number, 0) / len(job.keys))
+                share.announce(work)
+                limit = (work + share.others()) / workers
+                while (queue or (suspects and not jobs)) and (core := share.take()):
+                    alone, number = not queue, number + 1
+                    keys, flop = suspects.pop() if alone else queue.next(limit)
+                    future = client.submit(task, number, *arguments(keys), pure=False)
+                    jobs[future] = Job(number, keys, flop, core, alone)
+                for future in [each for each in jobs if each.done()]:
+                    job, outcome = jobs.pop(future), _outcome(future)
+                    job.core.close()
+                    progress.partly(job.number, 0)
+                    if not isinstance(outcome, KilledWorker):
+                        yield job.keys, outcome
+                    elif job.alone:
+                        yield job.keys, RunError("it killed each worker that tried it (out of memory?)")
+                    else:
+                        suspects.append((job.keys, job.flop))
+                time.sleep(0.05)
+    finally:
+        if client.status == "running":
+            client.unsubscribe_topic(topic)
+            client.cancel(list(jobs))
+
+
+def _portable(function, topic):
+    """Return a task that imports ``function`` where it runs, and marks an exception with the machine.
+
+    The scheduler unpickles what it passes on (github.com/dask/distributed/issues/8304) and need not have this package.
+    A function made here travels as its code, and refers to nothing but strings.
+    """
+    module, name = function.__module__, function.__name__
+
+    def task(number, *arguments):
+        import importlib
+        import platform
+
+        from distributed import get_worker
+
+        log = get_worker().log_event
+        try:
+            call = getattr(importlib.import_module(module), name)
+            return call(*arguments, lambda runs: log(topic, (number, runs)))
+        except Exception as error:
+            error.add_note(f"worker on {platform.node()}")
+            raise
+
+    task.__name__ = name
+    return task
+
+
+def _outcome(future):
+    """Return the value or the exception of a task; raise what is wrong with the cluster and not with the task."""
+    from distributed.comm import CommClosedError
+
+    try:
+        return future.result()  # waits once more where a worker took a finished result with it
+    except (CancelledError, CommClosedError):
+        connect.cache_clear()
+        raise Interrupted("the scheduler is gone") from None
+    except (ClusterError, ImportError, DataError) as error:
+        raise ClusterError(f"{error.__notes__[-1]}: {error}") from None
+    except Exception as error:
+        return error
+
+
+@cache
+def connect():
+    """Return the Dask client of this process: of the cluster named by SCHEDULER, or of a new local one.
+
+    Raises ClusterError if no scheduler with a worker answers there.
+    """
+    from dask.system import CPU_COUNT
+    from distributed import Client, LocalCluster
+
+    address = os.environ.get("SCHEDULER")
+    if not address or address == IN_PROCESS:
+        how = {"n_workers": 1, "processes": False} if address else {"n_workers": CPU_COUNT}
+        handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the workers inherit it: Ctrl-C is for us alone
+        try:
+            cluster = LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50, **how)
+        finally:
+            signal.signal(signal.SIGINT, handler)
+        client = Client(cluster)
+    else:
+        for name in ("distributed", "distributed.client"):  # they print tracebacks; what matters is said here
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        try:
+            client = Client(address, timeout=10)
+            client.wait_for_workers(1, timeout=60)
+        except (OSError, ValueError):
+            ways = f"start it with make scheduler, workers with make workers SCHEDULER={address}"
+            raise ClusterError(f"SCHEDULER={address}: no Dask scheduler with workers answers there; {ways}") from None
+    if address != IN_PROCESS and find_spec("bokeh"):  # without, the dashboard has no pages
+        print(f"Dask's dashboard: {client.dashboard_link}", file=sys.stderr)
+    return client
