@@ -5,6 +5,7 @@ Exit status: 0 all was run, whatever the verdicts; 1 some runs failed; 2 the fil
 """
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -12,75 +13,54 @@ from pathlib import Path
 import pandas as pd
 
 from lib.data import DataError
-from workbook.claims import table
+from workbook.claims import diagnose, table
 from workbook.claims.file import load
 from workbook.claims.measure import trained
 from workbook.claims.source import ClaimError
 from workbook.runs import engine, store
 
-NOTEBOOK = Path("notebooks", "reproduction", "report.ipynb")
+NOTEBOOK = store.ROOT / "notebooks" / "reproduction" / "report.ipynb"
 
 
 def main(arguments=None):
     """Run the command line; return the exit status."""
-    options = _parser().parse_args(arguments)
+    parser = argparse.ArgumentParser(prog="python -m workbook.claims", description="Check what reports claim.")
+    parser.add_argument("command", choices=("check", "train"), help="check one report, or only train what some need")
+    parser.add_argument("files", nargs="+", metavar="FILE.yml")
+    parser.add_argument("--profile", choices=("quick", "full"), default="full")
+    parser.add_argument("--data", choices=("auto", "cifar10", "standin"), default="auto")
+    options, status = parser.parse_args(arguments), 1
     try:
-        return options.command(options)
+        reports = [load(path) for path in options.files]
+        found = trained(reports, options.profile, options.data)
+        if options.command == "check":
+            for path, report, (measured, _) in zip(options.files, reports, found, strict=True):
+                check(path, report, measured, options.profile, options.data)
+        return 0
     except (ClaimError, DataError, engine.ClusterError) as error:
-        print(f"check: {error}", file=sys.stderr)
-        return 2
+        message, status = error, 2
     except (KeyboardInterrupt, engine.Interrupted) as error:
-        print(
-            f"check: {str(error) or 'stopped'}; the results so far are stored, the same command goes on",
-            file=sys.stderr,
-        )
-        return 3
-    except (engine.RunError, RuntimeError, OSError) as error:
-        print(f"check: {' '.join(str(error).split())}", file=sys.stderr)
-        return 1
+        message, status = f"{error or 'stopped'}; the results so far are stored, the same command goes on", 3
+    except (RuntimeError, OSError) as error:  # RunError and ReportError are RuntimeErrors
+        message = error
+    print(f"{options.command}: {' '.join(str(message).split())}", file=sys.stderr)
+    return status
 
 
-def _parser():
-    parser = argparse.ArgumentParser(prog="python -m workbook.claims", description=__doc__.partition("\n")[0])
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, command, text in (
-        ("check", check, "run one report, judge its numbers, write PDF, HTML and CSV"),
-        ("train", train, "only train what the claims of some reports need"),
-    ):
-        one = commands.add_parser(name, help=text)
-        one.set_defaults(command=command)
-        one.add_argument("files", nargs=1 if name == "check" else "+", metavar="FILE.yml")
-        one.add_argument("--profile", choices=("quick", "full"), default="full")
-        one.add_argument("--data", choices=("auto", "cifar10", "standin"), default="auto")
-    return parser
-
-
-def train(options):
-    """Train everything that the claims of some files need, so that notebooks find it stored."""
-    trained([load(path) for path in options.files], options.profile, options.data)
-    return 0
-
-
-def check(options):
-    """Check one report; see the head of this module."""
-    [path] = options.files
-    if not path.endswith(".yml"):
-        raise ClaimError(f"{path}: the name of a claim file must end in .yml")
-    report = load(path)
-    [(measured, _)] = trained([report], options.profile, options.data)
-    rows = table.rows(report, measured)
+def check(path, report, measured, profile, data_name):
+    """Print and write the verdicts on a measured report, what may have gone wrong, and the document of both."""
+    rows, folder = table.rows(report, measured), store.REPORTS / "checks" / report.name
     print("\n".join(lines(rows)))
-    folder = store.REPORTS / "checks" / report.name
     store.write(folder / "numbers.csv", rows.to_csv(index=False))
-    found = _diagnoses(report, rows, options)
+    wrong = list(dict.fromkeys(rows.loc[rows["verdict"].isin(("differs", "explained")), "experiment"]))
+    found = diagnose.diagnose(report, wrong, profile, data_name) if wrong else []
     for each in found:
         print(f"{', '.join(each.experiments)}: {each.conclusion}")
     if found:
         tables = [each.table.assign(experiments=", ".join(each.experiments)) for each in found]
         store.write(folder / "diagnosis.csv", pd.concat(tables).to_csv(index=False))
-    for written in [*_document(path, folder, report.name, options), folder / "numbers.csv"]:
+    for written in (*document(path, report, folder, profile, data_name), folder / "numbers.csv"):
         print(f"-> {os.path.relpath(written)}")
-    return 0
 
 
 def lines(rows):
@@ -104,20 +84,13 @@ def _measured(row, variant):
     return f"{mean:.4g}{spread} ({values} of {n})" if values < n else f"{mean:.4g}{spread} ({n})"
 
 
-def _diagnoses(report, rows, options):
-    """Return what may have gone wrong in the experiments of which a number differs as stated."""
-    from workbook.claims import diagnose
-
-    wrong = dict.fromkeys(rows.loc[rows["verdict"].isin(("differs", "explained")), "experiment"])
-    return diagnose.diagnose(report, list(wrong), options.profile, options.data) if wrong else []
-
-
-def _document(path, folder, name, options):
+def document(path, report, folder, profile, data_name):
     """Execute the notebook for a claim file; return the paths of the PDF and the HTML."""
-    from workbook.report.build import build
+    from workbook.report.build import build  # here, because papermill takes a second to import
     from workbook.report.execute import execute
 
-    executed = folder / f"{name}.ipynb"
-    parameters = {"report": str(Path(path).resolve()), "profile": options.profile, "data": options.data}
-    execute(store.ROOT / NOTEBOOK, executed, parameters)
-    return build([executed], folder / name, figures="figures")
+    about = {"title": f"Report {report.name}, checked", "author": [report.author] * bool(report.author)}
+    store.write(folder / f"{report.name}.yml", json.dumps(about))
+    executed = folder / f"{report.name}.ipynb"
+    execute(NOTEBOOK, executed, {"report": str(Path(path).resolve()), "profile": profile, "data": data_name})
+    return build([executed], folder / report.name, figures="figures")

@@ -20,6 +20,8 @@ class Source:
 
     def __init__(self, path):
         self.path = path
+        if Path(path).suffix != ".yml":
+            raise ClaimError(f"{path}: the name of a claim file must end in .yml")
         with suppress(OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError):  # load_yaml tells them in one line
             for event in yaml.parse(Path(path).read_text()):
                 if isinstance(event, yaml.AliasEvent):
