@@ -8,9 +8,10 @@ degrees of freedom, and of the typical variance over all candidates, which count
 Genet. Mol. Biol. 3 (2004) 3). Loss and accuracy move together; their correlation is pooled over all candidates. The
 reading error and FLOOR of the margin are added to the spread.
 
-The *gain* of a candidate is its log likelihood minus that of the network as stated. From a gain of NAMED on it comes
-*nearer* to the report, and it *fits* if also the joint test of all numbers does not reject it at 5 %, or if every number
-agrees by the rule in ``verdicts``. Candidates whose log likelihoods differ by less than TIED cannot be told apart.
+The *gain* of a candidate is its log likelihood minus that of the network as stated. With a gain of NAMED or more it
+*fits* if the joint test of all numbers does not reject it at 5 %, or if every number agrees by the rule in ``verdicts``;
+it is *nearer* if its distance to the report is at most NEARER of what it was, measured in typical spreads. Candidates
+whose log likelihoods differ by less than TIED cannot be told apart.
 """
 
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ import pandas as pd
 from scipy.special import chdtrc, digamma, fdtrc, polygamma
 from scipy.stats import multivariate_t
 
+from lib import data
 from workbook.claims import measure, verdicts
 from workbook.runs.cost import flop
 from workbook.runs.engine import run
@@ -32,8 +34,10 @@ from workbook.runs.yamlfile import load_yaml
 MISTAKES = Path(__file__).with_name("mistakes.yml")
 PRIOR = 4  # degrees of freedom, as many as five seeds have
 FLOOR = 0.2  # standard deviation in margins: our seeds share one order of the minibatches, a report has another one
-NAMED, TIED, HOPELESS = 3.0, 2.0, 7.0  # log likelihoods; a candidate HOPELESS below the best is given no more seeds
-BUDGET = 90  # as much arithmetic as this many networks as stated: 58 TFLOP for three layers and two cycles
+NAMED, TIED, HOPELESS = 3.0, 2.0, 8.0  # log likelihoods; a candidate HOPELESS below the best gets no more seeds
+BUDGET = 90  # as much arithmetic as this many networks as stated: 59 TFLOP for three layers and two cycles
+NEARER = 0.75
+STAGES = (1, 2)  # seeds after each of which the hopeless are given up
 
 #: what a mistake may do with the value of a field
 OPERATIONS = {
@@ -41,7 +45,7 @@ OPERATIONS = {
     "times": lambda value, factor: _number(value, lambda x: x * factor),
     "plus": lambda value, amount: _number(value, lambda x: x + amount),
     "power": lambda value, exponent: _number(value, lambda x: x**exponent),
-    "swap": lambda value, pair: dict([pair, pair[::-1]]).get(value, value),
+    "swap": lambda value, pair: {pair[0]: pair[1], pair[1]: pair[0]}.get(value, value),
 }
 
 
@@ -57,37 +61,39 @@ class Case:
     """The numbers of one experiment that are to be explained: arrays of one value for each quantity."""
 
     name: str
-    stated: Experiment
+    stated: Experiment  # not yet shortened by a profile
     quantities: list[str]
     reported: np.ndarray
     errors: np.ndarray  # half-widths
     margins: np.ndarray
-    units: list[str]
+    reads: dict[str, str] = field(default_factory=dict)  # the quantity that was printed for another one
 
 
 @dataclass(eq=False)
 class Candidate:
-    """A mistake, or none: the experiment of every case with the mistake made, and which number was printed for which."""
+    """A mistake, or none: for each case the experiment with the mistake made, and how its quantities are read."""
 
     name: str
     sentence: str
     experiments: list[Experiment]
-    reads: dict[str, str] = field(default_factory=dict)
-    values: list = field(default_factory=list)  # of every case (seeds, quantities)
+    quantities: list[list[str]]
+    values: list[np.ndarray]  # (seeds, quantities)
     gain: float = 0.0
     p: float = 1.0
+    distance: float = 0.0  # to the report, in typical spreads
+    tried: bool = False  # in all cases that were begun
     live: bool = True
 
 
 @dataclass
 class Diagnosis:
-    """What was found for some experiments; all mistakes tried are in ``table``, the likeliest first."""
+    """What was found for some experiments."""
 
-    names: list[str]  # of the experiments
-    named: list[str]  # the mistakes that fit, and those that cannot be told apart from the likeliest
-    tied: list[str]  # those of them that cannot be told apart from the likeliest
+    experiments: list[str]
+    tied: list[str]  # the likeliest mistake, and those that cannot be told apart from it
+    others: list[str]  # mistakes that are less likely, but fit too
     conclusion: str
-    table: pd.DataFrame  # mistake, sentence, seeds, gain, p, verdict, leaves
+    table: pd.DataFrame  # all mistakes, the likeliest first: mistake, sentence, seeds, gain, p, verdict, leaves
     tflop: float
 
 
@@ -103,9 +109,9 @@ def load(path=MISTAKES):
 
 
 def applied(mistake, experiment):
-    """Return the Experiment with a mistake made: the same where it changes nothing, or where it cannot be made."""
+    """Return the Experiment with a mistake made; the same one where it changes nothing or cannot be made."""
     for name, values in mistake.get("where", {}).items():
-        if attrgetter(name)(experiment) not in np.atleast_1d(values).tolist():
+        if attrgetter(name)(experiment) not in (values if isinstance(values, list) else [values]):
             return experiment
     changes = {
         name: change(attrgetter(name)(experiment), amount)
@@ -114,29 +120,30 @@ def applied(mistake, experiment):
     }
     try:
         changed = make(departures(experiment) | changes)
-    except ValueError:  # such as fewer than one cycle, or a minibatch of one image
+    except ValueError:  # such as less than one cycle, or a minibatch of one image
         return experiment
-    enough = changed.n_train is None or changed.batch_size <= changed.n_train
-    return changed if enough else experiment
+    possible = changed.n_train is None or changed.batch_size <= changed.n_train
+    return changed if possible else experiment
 
 
 def diagnose(report, experiments=None, profile="full", data="auto", seeds=5, mistakes=MISTAKES):
     """Return a list of Diagnosis for experiments of a claim file whose numbers do not agree as stated.
 
-    report: as ``file.load`` returns it. experiments: names; several in a tuple were made by one program and are judged
-    together. None: every experiment by itself of which a number differs, or cannot be told and fails the joint test.
-    seeds: of the network as stated and of candidates that stay likely; two rule the others out, one where a network
-    takes more than twice the arithmetic. mistakes: another file of mistakes.
+    report: as ``file.load`` returns it. experiments: names; those in a tuple were made by one program and are judged
+    together. None: every experiment by itself of which a number differs, or cannot be told while all fail the joint
+    test. seeds: of the network as stated and of the candidates that its first seeds leave likely. mistakes: a file.
     """
     found = []
     for names in experiments or report.experiments:
-        names = [names] if isinstance(names, str) else list(names)
-        cases = [measure.case(report, name, profile, data) for name in names]
-        if all(cases):
-            search = Search(cases, load(mistakes), profile)
-            search.train([search.stated], range(len(cases)), seeds)
-            if experiments or not search.agrees():
-                found.append(search.finish(seeds))
+        names = [names] if isinstance(names, str) else names
+        cases = [case(report.experiments[name], data) for name in names]
+        if None in cases:  # a search, or no number that is read from one network
+            continue
+        search = Search(cases, load(mistakes), profile)
+        search.train({(search.stated, i): seeds for i in range(len(cases))})
+        if experiments or not search.agrees():
+            search.narrow(seeds)
+            found.append(search.diagnosis())
     return found
 
 
@@ -145,22 +152,22 @@ class Search:
 
     def __init__(self, cases, mistakes, profile="full"):
         self.cases, self.results, self.spent = cases, {}, 0.0
-        self.stated = Candidate("as stated", "", [profiled(case.stated, profile) for case in cases])
-        self.candidates = []
-        for mistake in mistakes:
-            changed = [profiled(applied(mistake, case.stated), profile) for case in cases]
-            reads = {q: other for q, other in mistake.get("read", {}).items() for c in cases if q in c.quantities}
-            if changed != self.stated.experiments or reads:
-                self.candidates.append(Candidate(mistake["name"], mistake["sentence"], changed, reads))
+        self.stated = self._candidate({"name": "as stated", "sentence": ""}, profile)
+        candidates = [self._candidate(mistake, profile) for mistake in mistakes]
+        same = self.stated.experiments, self.stated.quantities
+        self.candidates = [c for c in candidates if (c.experiments, c.quantities) != same]
         self.budget = BUDGET * sum(map(flop, self.stated.experiments))
-        for candidate in (self.stated, *self.candidates):
-            candidate.values = [np.empty((0, len(case.quantities))) for case in cases]
+
+    def _candidate(self, mistake, profile):
+        """Return the candidate of a mistake."""
+        experiments = [profiled(applied(mistake, case.stated), profile) for case in self.cases]
+        reads = [case.reads | mistake.get("read", {}) for case in self.cases]
+        quantities = [[r.get(q, q) for q in case.quantities] for r, case in zip(reads, self.cases, strict=True)]
+        values = [np.empty((0, len(names))) for names in quantities]
+        return Candidate(mistake["name"], mistake["sentence"], experiments, quantities, values)
 
     def train(self, wanted):
-        """Train candidates with as many seeds as ``wanted`` {(candidate, case number): seeds} says, and judge all.
-
-        The dearest that the budget does not allow for are left out.
-        """
+        """Train candidates, {(candidate, number of the case): seeds} in the order of the budget, and judge all."""
         for (candidate, i), seeds in wanted.items():
             for experiment in _seeded(candidate.experiments[i], seeds):
                 if experiment not in self.results and self.spent + flop(experiment) <= self.budget:
@@ -170,58 +177,129 @@ class Search:
         if missing:
             self.results |= zip(missing, run(missing), strict=True)
         for (candidate, i), seeds in wanted.items():
-            names = [candidate.reads.get(quantity, quantity) for quantity in self.cases[i].quantities]
             trained = [self.results[e] for e in _seeded(candidate.experiments[i], seeds) if e in self.results]
-            values = [[measure.read(name, result) for name in names] for result in trained]
-            candidate.values[i] = np.array(values, float).reshape(-1, len(names))
+            rows = [[measure.read(name, result) for name in candidate.quantities[i]] for result in trained]
+            candidate.values[i] = np.array(rows, float).reshape(-1, len(candidate.quantities[i]))
         self.judge()
 
     def judge(self):
-        """Give every candidate its gain and the p-value of its joint test; those far below the best are given up."""
+        """Give every candidate its gain and the p-value of its joint test; give up those far below the best."""
         everyone = [self.stated, *self.candidates]
-        logs, p = np.full((2, len(everyone), len(self.cases)), np.nan)
+        logs, p, squares = np.full((3, len(everyone), len(self.cases)), np.nan)
         for i, case in enumerate(self.cases):
-            spread = pooled([c.values[i] for c in everyone], FLOOR * case.margins)
+            spread = pooled([candidate.values[i] for candidate in everyone], FLOOR * case.margins)
             for row, candidate in enumerate(everyone):
                 if len(candidate.values[i]):
-                    logs[row, i], p[row, i] = likelihood(case, candidate.values[i], *spread)
-        started = ~np.isnan(logs[1:]).all(axis=0)
-        gains, tried = np.nansum(logs - logs[0], axis=1), ~np.isnan(logs[:, started]).any(axis=1)
+                    logs[row, i], p[row, i], squares[row, i] = likelihood(case, candidate.values[i], *spread)
+        begun = ~np.isnan(logs[1:]).all(axis=0)
+        tried = ~np.isnan(logs[:, begun]).any(axis=1)
+        gains = np.nansum(logs - logs[0], axis=1)
         for row, candidate in enumerate(everyone):
             candidate.gain, candidate.tried = gains[row], bool(tried[row])
-            candidate.p = fisher(p[row])
-            candidate.live &= bool(gains[row] >= gains[tried].max() - HOPELESS or not tried[row])
+            candidate.distance = np.sqrt(np.sum(squares[row]))
+            candidate.p = chdtrc(2 * len(self.cases), -2 * np.log(np.maximum(p[row], 1e-99)).sum())  # Fisher's method
+            if tried[row] and gains[row] < gains[tried].max() - HOPELESS:
+                candidate.live = False
 
-    def likely(self, i):
-        """Return the candidates that are not given up, the likeliest first, then those that case i takes least for."""
-        return sorted(
-            (c for c in self.candidates if c.live), key=lambda c: (-round(c.gain), flop(c.experiments[i]))
-        )
+    def narrow(self, seeds):
+        """Train the candidates, one case after the other, and those that stay likely with all seeds."""
+        cases = sorted(range(len(self.cases)), key=lambda i: flop(self.stated.experiments[i]))
+        for i in cases:
+            for n in STAGES:
+                self.train({(c, i): n for c in self.likely()})
+        self.train({(c, i): seeds for c in self.likely() for i in cases})
 
-    def finish(self, seeds):
-        """Train the candidates, those that stay likely with all seeds, and return the Diagnosis."""
-        cases = range(len(self.cases))
-        for i in sorted(cases, key=lambda i: flop(self.stated.experiments[i])):
-            twice = 2 * flop(self.stated.experiments[i])
-            self.train({(c, i): 1 if flop(c.experiments[i]) > twice else 2 for c in self.likely(i)})
-        for n in (2, seeds):
-            self.train({(c, i): n for i in cases for c in self.likely(i)})
-        ranked = sorted(self.candidates, key=lambda c: (c.live, c.gain), reverse=True)
-        ...
+    def likely(self):
+        """Return the candidates that are not given up, the likeliest first, among equals the cheapest."""
+        live = [candidate for candidate in self.candidates if candidate.live]
+        return sorted(live, key=lambda c: (-round(c.gain), sum(map(flop, c.experiments))))
+
+    def agrees(self):
+        """Return whether no number of the network as stated differs, and all agree or pass the joint test."""
+        return "differs" not in {verdict for *_, verdict in self.each(self.stated)} and self.fits(self.stated)
+
+    def fits(self, candidate):
+        """Return whether the joint test of all numbers passes, or every number agrees."""
+        return candidate.p >= 0.05 or {verdict for *_, verdict in self.each(candidate)} == {"agrees"}
+
+    def each(self, candidate):
+        """Yield experiment, quantity, reported value minus the candidate's mean, and the verdict on every number."""
+        for case, values in zip(self.cases, candidate.values, strict=True):
+            judged = verdicts.verdict(case.reported, case.errors, case.margins, values.T)
+            off = case.reported - verdicts.summary(values.T)[1]
+            yield from zip([case.name] * len(off), case.quantities, off, judged, strict=True)
+
+    def diagnosis(self):
+        """Return the Diagnosis from what has been trained so far."""
+        ranked = sorted(self.candidates, key=lambda c: (c.tried, c.gain), reverse=True)
+        rows = [self._row(candidate) for candidate in ranked]
+        likely = [(c, r) for c, r in zip(ranked, rows, strict=True) if c.live and r["verdict"] in ("fits", "nearer")]
+        tied = [c.name for c, _ in likely if c.gain > likely[0][0].gain - TIED]
+        others = [c.name for c, row in likely if c.name not in tied and row["verdict"] == "fits"]
+        fit = self.fits(self.stated) or any(row["verdict"] == "fits" for _, row in likely)
+        conclusion = _conclusion(tied, others, fit, len(ranked))
+        names = [case.name for case in self.cases]
+        return Diagnosis(names, tied, others, conclusion, pd.DataFrame(rows), self.spent / 1e12)
+
+    def _row(self, candidate):
+        """Return a candidate's row of the table."""
+        verdict, leaves = "ruled out", ""
+        if candidate.live and not candidate.tried:
+            verdict = "not tried"
+        elif candidate.tried and candidate.gain >= NAMED and candidate.live and self.fits(candidate):
+            verdict = "fits"
+        elif candidate.tried and candidate.gain >= NAMED and candidate.distance <= NEARER * self.stated.distance:
+            verdict = "nearer"
+            left = (f"{name}: {q.replace('_', ' ')} {off:+.2f}" for name, q, off, v in self.each(candidate) if v == "differs")
+            leaves = ", ".join(left).replace("-", "−")
+        names = ("name", "sentence", "gain", "p")
+        seeds = max(len(values) for values in candidate.values)
+        return {n: getattr(candidate, n) for n in names} | {"seeds": seeds, "verdict": verdict, "leaves": leaves}
+
+
+def _seeded(experiment, seeds):
+    return [replace(experiment, seed=seed) for seed in range(seeds)]
+
+
+def case(claimed, data_name="auto"):
+    """Return the Case of an experiment of a claim file, None where no number of it is read from one network's run."""
+    numbers = {name: n for name, n in claimed.numbers.items() if n.quantity.how.keys() & {"score", "curve"}}
+    numbers = {name: n for name, n in numbers.items() if "leaves" not in n.quantity.how}  # it may never happen
+    if claimed.kind != "networks" or not numbers:
+        return None
+    stated = make({"data": data.load(data_name).name} | claimed.variants["stated"])
+    columns = np.array([[n.value, n.error, n.quantity.margin] for n in numbers.values()]).T
+    return Case(claimed.name, stated, list(numbers), *columns, claimed.reads.get("stated", {}))
+
+
+def _conclusion(tied, others, fit, count):
+    """Return what was found in whole sentences; fit: whether any candidate, or none of the mistakes, fits."""
+    if not tied and fit:
+        return "The numbers agree as stated: no mistake is needed to explain them."
+    if not tied:
+        return f"None of the {count} mistakes that were tried helps."
+    text = f"The likeliest mistake: {tied[0]}."
+    if len(tied) > 1:
+        text = f"These mistakes cannot be told apart: {'; '.join(tied)}."
+    if others:
+        text += f" Less likely, but in agreement too: {'; '.join(others)}."
+    return text if fit else text + " No mistake brings all numbers into agreement."
 
 
 def pooled(samples, floor):
     """Return the typical variance of each number, (q,), and the correlation of the numbers, (q, q), over candidates.
 
-    samples: arrays (seeds, q), of which those with two seeds or more count; floor (q,): the smallest deviation looked at.
-    The typical variance is a geometric mean, in which a candidate with a wild spread counts as one among many.
+    samples: arrays (seeds, q), of which those with two seeds or more count. floor (q,): a tenth of it is the smallest
+    deviation. The typical variance is a geometric mean, so one candidate with a wild spread hardly changes it.
     """
     samples = [X[np.isfinite(X).all(axis=1)] for X in samples]
     samples = [X for X in samples if len(X) > 1]
+    if not samples:
+        return floor**2, np.eye(len(floor))
     df = np.array([[len(X) - 1] for X in samples])
     variances = np.array([np.maximum(X.var(axis=0, ddof=1), (floor / 10) ** 2) for X in samples])
-    logs = np.log(variances) - digamma(df / 2) + np.log(df / 2)
-    typical = np.exp(np.average(logs, axis=0, weights=np.tile(1 / polygamma(1, df / 2), len(floor))))
+    logs = np.log(variances) - digamma(df / 2) + np.log(df / 2)  # the expectation of the logarithm of chi squared
+    typical = np.exp(np.average(logs, axis=0, weights=np.repeat(1 / polygamma(1, df / 2), len(floor), axis=1)))
     residuals = [(X - X.mean(axis=0)) / np.sqrt(shrunken(X, typical)) for X in samples]
     scatter = sum(z.T @ z for z in residuals) + PRIOR * np.eye(len(floor))
     deviations = np.sqrt(np.diag(scatter))
@@ -230,20 +308,24 @@ def pooled(samples, floor):
 
 def shrunken(X, typical):
     """Return the variance of each number of X (seeds, q), shrunken towards the typical one."""
-    df = len(X) - 1
-    own = ((X - X.mean(axis=0)) ** 2).sum(axis=0)
-    return (PRIOR * typical + own) / (PRIOR + df)
+    squares = ((X - X.mean(axis=0)) ** 2).sum(axis=0)
+    return (PRIOR * typical + squares) / (PRIOR + len(X) - 1)
 
 
 def likelihood(case, values, typical, correlation):
-    """Return the log likelihood of the reported numbers and the p-value of their joint test, from values (seeds, q)."""
+    """Return how well values (seeds, q) of a candidate suit the reported numbers, one more draw.
+
+    That is the log likelihood, with the same degrees of freedom for all candidates, as else those with the fewest seeds
+    and so the widest tails would win where all are far off; the p-value of the joint test; and the squared distance.
+    """
     finite = values[np.isfinite(values).all(axis=1)]
-    if not len(finite):
-        return -np.inf, 0.0
+    if not len(finite):  # it always diverges, the report's network did not
+        return -1e6, 0.0, 1e6
     n, q = finite.shape
-    deviations = np.sqrt(shrunken(finite, typical) * (1 + 1 / n))
-    scale = correlation * np.outer(deviations, deviations)
-    scale += np.diag(case.errors**2 / 3 + (FLOOR * case.margins) ** 2)  # the error is uniform within its bounds
-    off, df = case.reported - finite.mean(axis=0), PRIOR + n - 1
-    p = fdtrc(q, df, off @ np.linalg.solve(scale, off) / q)
-    return multivariate_t(shape=scale, df=df).logpdf(off) + np.log(n / len(values)), p
+    off, blur = case.reported - finite.mean(axis=0), np.diag(case.errors**2 / 3 + (FLOOR * case.margins) ** 2)
+    typical_scale = correlation * np.sqrt(np.outer(typical, typical)) + blur  # reading errors are uniform: / 3
+    variances = shrunken(finite, typical) * (1 + 1 / n)
+    scale = correlation * np.sqrt(np.outer(variances, variances)) + blur
+    log = multivariate_t(shape=scale, df=2 * PRIOR).logpdf(off) + np.log(n / len(values))
+    p = fdtrc(q, PRIOR + n - 1, off @ np.linalg.solve(scale, off) / q)
+    return log, p, off @ np.linalg.solve(typical_scale, off)
