@@ -6,7 +6,6 @@ from zlib import crc32
 import numpy as np
 import pytest
 import yaml
-from scipy.stats import multivariate_normal
 
 from workbook.claims import diagnose, measure
 from workbook.claims.file import load
@@ -15,6 +14,7 @@ from workbook.runs.experiment import Experiment
 NAMES = "test_accuracy", "final_train_loss", "final_validation_loss"
 MEANS, SPREAD = np.array([52.0, 1.2, 1.32]), np.array([0.3, 0.005, 0.006])
 BATCH, SHUFFLE = np.array([-1.5, -0.2, 0.02]), np.array([1.5, 0.1, -0.01])  # what two mistakes add
+FAR = np.array([-4, 0.5, 0.5])
 MISTAKES = {mistake["name"]: mistake for mistake in diagnose.load()}
 
 
@@ -66,8 +66,8 @@ def world(tiny, monkeypatch):
 
 def test_operations_change_fields():
     one = Experiment(init=0.01, cycles=2, odd={"skip": 1})
-    change = {"set": {"odd.l2_half": True}, "times": {"batch_size": 4.5, "n_s": 0.2222, "updates": 2}, "plus": {"cycles": 1}}
-    changed = diagnose.applied(change, one)
+    longer = {"times": {"batch_size": 4.5, "n_s": 0.2222, "updates": 2}, "plus": {"cycles": 1}}
+    changed = diagnose.applied({"set": {"odd.l2_half": True}, **longer}, one)
     assert changed == replace(one, batch_size=450, n_s=500, cycles=3, odd={"skip": 1, "l2_half": True})
     assert diagnose.applied({"power": {"init": -0.5}}, one).init == pytest.approx(10)
     assert diagnose.applied({"swap": {"init": ["he", "xavier"]}}, Experiment()).init == "xavier"
@@ -114,7 +114,7 @@ def test_a_mistake_is_found_and_the_others_are_given_up_after_one_seed(world, re
     found, table = only(diagnose.diagnose(report(MEANS + BATCH), ["net 0"]))
     assert set(found.tied) == {"minibatches 4.5 times larger", "minibatches 4.5 times larger, same epochs"}
     assert table.loc[found.tied, "verdict"].tolist() == ["fits", "fits"]
-    assert table.loc[found.tied, "seeds"].tolist() == [5, 5]
+    assert sorted(table.loc[found.tied, "seeds"]) == [2, 5]
     assert table.loc["no reshuffling", ["verdict", "seeds"]].tolist() == ["ruled out", 1]
     assert "cannot be told apart" in found.conclusion
     assert len(world.trained) == len(set(world.trained))
@@ -131,22 +131,23 @@ def test_nothing_is_named_where_the_numbers_agree(world, report):
 
 def test_where_no_mistake_helps_none_is_named(world, report):
     world.effects = {("batch_size", 450): BATCH, ("shuffle", False): SHUFFLE}
-    found, _ = only(diagnose.diagnose(report(MEANS + [-4, 0.5, 0.5])))
+    found, _ = only(diagnose.diagnose(report(MEANS + FAR)))
     assert found.tied == [] and found.conclusion.startswith("None of the")
 
 
 def test_what_comes_nearer_says_what_it_leaves(world, report):
     world.effects = {("shuffle", False): SHUFFLE}
-    found, table = only(diagnose.diagnose(report(MEANS + SHUFFLE + [0, 0.08, 0])))
+    found, table = only(diagnose.diagnose(report(MEANS + SHUFFLE + np.array([0, 0.08, 0]))))
     assert found.tied == ["no reshuffling"] and "No mistake brings all numbers into agreement" in found.conclusion
     assert table.loc["no reshuffling", "verdict"] == "nearer"
     assert table.loc["no reshuffling", "leaves"] == "net 0: final train loss +0.08"
 
 
 def test_a_number_printed_for_another_costs_no_training(world, report):
-    found, table = only(diagnose.diagnose(report(MEANS + [6, 0, 0])))
+    found, table = only(diagnose.diagnose(report(MEANS + np.array([6, 0, 0]))))
     assert found.tied == ["training accuracy printed for test accuracy"]
-    assert table.loc[found.tied[0], "seeds"] == 5 and len([e for e in world.trained if e == Experiment(data="standin")]) == 1
+    assert table.loc[found.tied[0], "seeds"] == 5
+    assert world.trained.count(Experiment(data="standin")) == 1
 
 
 def test_experiments_of_one_program_are_judged_together(world, report):
@@ -161,46 +162,7 @@ def test_experiments_of_one_program_are_judged_together(world, report):
 
 def test_the_budget_leaves_out_the_dearest(world, report, monkeypatch):
     monkeypatch.setattr(diagnose, "BUDGET", 20)
-    found, table = only(diagnose.diagnose(report(MEANS + [-4, 0.5, 0.5])))
+    found, table = only(diagnose.diagnose(report(MEANS + FAR)))
     assert 15 < found.tflop * 1e12 <= 20 and sum(map(diagnose.flop, world.trained)) <= 20
     assert table.loc["minibatches 10 times larger", "verdict"] == "not tried"
     assert table.loc["one cycle fewer", "verdict"] == "ruled out"
-
-
-def case(reported, error=0.0, margins=(1.0, 0.03, 0.03)):
-    zeros = np.zeros(3)
-    return diagnose.Case("net", Experiment(), list(NAMES), np.array(reported), zeros + error, np.array(margins))
-
-
-def test_the_likelihood_of_one_more_draw(monkeypatch):
-    monkeypatch.setattr(diagnose, "PRIOR", 10**7)  # the spread is known: Student's t becomes normal
-    values, R = np.tile(MEANS, (4, 1)), np.array([[1, -0.8, 0], [-0.8, 1, 0], [0, 0, 1]])
-    reported = MEANS + SPREAD * [1.0, -2.0, 0.5]
-    log, p, _ = diagnose.likelihood(case(reported, error=0.003), values, SPREAD**2, R)
-    covariance = R * np.outer(SPREAD, SPREAD) * 5 / 4 + np.diag(0.003**2 / 3 + (0.2 * np.array([1, 0.03, 0.03])) ** 2)
-    assert log == pytest.approx(multivariate_normal(MEANS, covariance).logpdf(reported), abs=1e-4)
-    assert 0.05 < p < 1
-    half = values.copy()
-    half[:2, 1] = np.nan  # two of four networks diverged
-    assert diagnose.likelihood(case(reported), half, SPREAD**2, R)[0] < log - np.log(2)
-    assert diagnose.likelihood(case(reported), half[:2], SPREAD**2, R) [:2] == (-1e6, 0.0)
-
-
-def test_the_joint_test_rejects_as_often_as_it_says():
-    rng = np.random.default_rng(0)
-    pvalues = []
-    for _ in range(400):
-        samples = MEANS + SPREAD * rng.standard_normal((20, 5, 3))
-        spread = diagnose.pooled(samples, 0.01 * SPREAD)
-        reported = MEANS + SPREAD * rng.standard_normal(3)
-        pvalues.append(diagnose.likelihood(case(reported, margins=np.zeros(3)), samples[0], *spread)[1])
-    assert 0.02 < np.mean(np.array(pvalues) < 0.05) < 0.08
-
-
-def test_a_candidate_with_a_wild_spread_hardly_changes_the_typical_one():
-    rng = np.random.default_rng(1)
-    samples = [MEANS + SPREAD * rng.standard_normal((n, 3)) for n in [5] + [2] * 30]
-    correlated = [X - MEANS + (X - MEANS)[:, :1] * [0, 0.05, 0] for X in samples]
-    typical, R = diagnose.pooled([*correlated, 100 * SPREAD * rng.standard_normal((2, 3))], 0.1 * SPREAD)
-    assert np.sqrt(typical[[0, 2]]) == pytest.approx(SPREAD[[0, 2]], rel=0.5)
-    assert R[0, 1] > 0.5 and abs(R[0, 2]) < 0.5 and np.diag(R) == pytest.approx(1)

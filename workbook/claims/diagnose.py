@@ -1,17 +1,12 @@
 """Which mistake made this number? Tries what commonly goes wrong in the course's programs, listed in ``mistakes.yml``.
 
 A mistake belongs to a program, so it is judged by all numbers of an experiment, or of several that one program made.
-Every candidate is trained with the seeds of the network as stated. What a report prints is one more draw from the right
-candidate's numbers, so the likelihood of a candidate is the density of that draw: a multivariate Student's t around the
-mean of its seeds. Few seeds say little about spread: each variance is an average of the candidate's own, which has n - 1
-degrees of freedom, and of the typical variance over all candidates, which counts as PRIOR degrees (Smyth, Stat. Appl.
-Genet. Mol. Biol. 3 (2004) 3). Loss and accuracy move together; their correlation is pooled over all candidates. The
-reading error and FLOOR of the margin are added to the spread.
+Every candidate is trained with the seeds of the network as stated, and its likelihood is computed (``likelihood``).
 
 The *gain* of a candidate is its log likelihood minus that of the network as stated. With a gain of NAMED or more it
-*fits* if the joint test of all numbers does not reject it at 5 %, or if every number agrees by the rule in ``verdicts``;
-it is *nearer* if its distance to the report is at most NEARER of what it was, measured in typical spreads. Candidates
-whose log likelihoods differ by less than TIED cannot be told apart.
+*fits* if the joint test of all numbers does not reject it at 5 %, or if every number agrees by the rule in
+``verdicts``; it is *nearer* if its distance to the report, in typical spreads, is at most NEARER of what it was.
+Candidates whose log likelihoods differ by less than TIED cannot be told apart.
 """
 
 from dataclasses import dataclass, field, replace
@@ -20,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import chdtrc, digamma, fdtrc, polygamma
-from scipy.stats import multivariate_t
+from scipy.special import chdtrc
 
 from lib import data
 from workbook.claims import measure, verdicts
+from workbook.claims.likelihood import FLOOR, likelihood, pooled
 from workbook.runs.cost import flop
 from workbook.runs.engine import run
 from workbook.runs.experiment import Experiment, departures, make
@@ -32,8 +27,6 @@ from workbook.runs.profiles import profiled
 from workbook.runs.yamlfile import load_yaml
 
 MISTAKES = Path(__file__).with_name("mistakes.yml")
-PRIOR = 4  # degrees of freedom, as many as five seeds have
-FLOOR = 0.2  # standard deviation in margins: our seeds share one order of the minibatches, a report has another one
 NAMED, TIED, HOPELESS = 3.0, 2.0, 8.0  # log likelihoods; a candidate HOPELESS below the best gets no more seeds
 BUDGET = 90  # as much arithmetic as this many networks as stated: 59 TFLOP for three layers and two cycles
 NEARER = 0.75
@@ -136,7 +129,7 @@ def diagnose(report, experiments=None, profile="full", data="auto", seeds=5, mis
     found = []
     for names in experiments or report.experiments:
         names = [names] if isinstance(names, str) else names
-        cases = [case(report.experiments[name], data) for name in names]
+        cases = [case(report, name, data) for name in names]
         if None in cases:  # a search, or no number that is read from one network
             continue
         search = Search(cases, load(mistakes), profile)
@@ -207,7 +200,12 @@ class Search:
         for i in cases:
             for n in STAGES:
                 self.train({(c, i): n for c in self.likely()})
-        self.train({(c, i): seeds for c in self.likely() for i in cases})
+        self.train({(c, i): self.most(c, i, seeds) for c in self.likely() for i in cases})
+
+    def most(self, candidate, i, seeds):
+        """Return how many seeds a candidate is worth: fewer where a network takes more arithmetic, but two."""
+        times = flop(candidate.experiments[i]) / flop(self.stated.experiments[i])
+        return min(seeds, max(STAGES[-1], round(1.5 * seeds / times)))
 
     def likely(self):
         """Return the candidates that are not given up, the likeliest first, among equals the cheapest."""
@@ -250,8 +248,8 @@ class Search:
             verdict = "fits"
         elif candidate.tried and candidate.gain >= NAMED and candidate.distance <= NEARER * self.stated.distance:
             verdict = "nearer"
-            left = (f"{name}: {q.replace('_', ' ')} {off:+.2f}" for name, q, off, v in self.each(candidate) if v == "differs")
-            leaves = ", ".join(left).replace("-", "−")
+            left = [each for each in self.each(candidate) if each[-1] == "differs"]
+            leaves = ", ".join(f"{name}: {q.replace('_', ' ')} {off:+.2f}" for name, q, off, _ in left)
         names = ("name", "sentence", "gain", "p")
         seeds = max(len(values) for values in candidate.values)
         return {n: getattr(candidate, n) for n in names} | {"seeds": seeds, "verdict": verdict, "leaves": leaves}
@@ -261,15 +259,16 @@ def _seeded(experiment, seeds):
     return [replace(experiment, seed=seed) for seed in range(seeds)]
 
 
-def case(claimed, data_name="auto"):
+def case(report, name, data_name="auto"):
     """Return the Case of an experiment of a claim file, None where no number of it is read from one network's run."""
-    numbers = {name: n for name, n in claimed.numbers.items() if n.quantity.how.keys() & {"score", "curve"}}
-    numbers = {name: n for name, n in numbers.items() if "leaves" not in n.quantity.how}  # it may never happen
+    claimed = report.experiments[name]
+    numbers = {each: n for each, n in claimed.numbers.items() if n.quantity.how.keys() & {"score", "curve"}}
+    numbers = {each: n for each, n in numbers.items() if "leaves" not in n.quantity.how}  # it may never happen
     if claimed.kind != "networks" or not numbers:
         return None
-    stated = make({"data": data.load(data_name).name} | claimed.variants["stated"])
+    (stated,) = measure.runs(report, name, "stated", 0, data.load(data_name).name)
     columns = np.array([[n.value, n.error, n.quantity.margin] for n in numbers.values()]).T
-    return Case(claimed.name, stated, list(numbers), *columns, claimed.reads.get("stated", {}))
+    return Case(name, stated, list(numbers), *columns, claimed.reads.get("stated", {}))
 
 
 def _conclusion(tied, others, fit, count):
@@ -284,48 +283,3 @@ def _conclusion(tied, others, fit, count):
     if others:
         text += f" Less likely, but in agreement too: {'; '.join(others)}."
     return text if fit else text + " No mistake brings all numbers into agreement."
-
-
-def pooled(samples, floor):
-    """Return the typical variance of each number, (q,), and the correlation of the numbers, (q, q), over candidates.
-
-    samples: arrays (seeds, q), of which those with two seeds or more count. floor (q,): a tenth of it is the smallest
-    deviation. The typical variance is a geometric mean, so one candidate with a wild spread hardly changes it.
-    """
-    samples = [X[np.isfinite(X).all(axis=1)] for X in samples]
-    samples = [X for X in samples if len(X) > 1]
-    if not samples:
-        return floor**2, np.eye(len(floor))
-    df = np.array([[len(X) - 1] for X in samples])
-    variances = np.array([np.maximum(X.var(axis=0, ddof=1), (floor / 10) ** 2) for X in samples])
-    logs = np.log(variances) - digamma(df / 2) + np.log(df / 2)  # the expectation of the logarithm of chi squared
-    typical = np.exp(np.average(logs, axis=0, weights=np.repeat(1 / polygamma(1, df / 2), len(floor), axis=1)))
-    residuals = [(X - X.mean(axis=0)) / np.sqrt(shrunken(X, typical)) for X in samples]
-    scatter = sum(z.T @ z for z in residuals) + PRIOR * np.eye(len(floor))
-    deviations = np.sqrt(np.diag(scatter))
-    return typical, scatter / np.outer(deviations, deviations)
-
-
-def shrunken(X, typical):
-    """Return the variance of each number of X (seeds, q), shrunken towards the typical one."""
-    squares = ((X - X.mean(axis=0)) ** 2).sum(axis=0)
-    return (PRIOR * typical + squares) / (PRIOR + len(X) - 1)
-
-
-def likelihood(case, values, typical, correlation):
-    """Return how well values (seeds, q) of a candidate suit the reported numbers, one more draw.
-
-    That is the log likelihood, with the same degrees of freedom for all candidates, as else those with the fewest seeds
-    and so the widest tails would win where all are far off; the p-value of the joint test; and the squared distance.
-    """
-    finite = values[np.isfinite(values).all(axis=1)]
-    if not len(finite):  # it always diverges, the report's network did not
-        return -1e6, 0.0, 1e6
-    n, q = finite.shape
-    off, blur = case.reported - finite.mean(axis=0), np.diag(case.errors**2 / 3 + (FLOOR * case.margins) ** 2)
-    typical_scale = correlation * np.sqrt(np.outer(typical, typical)) + blur  # reading errors are uniform: / 3
-    variances = shrunken(finite, typical) * (1 + 1 / n)
-    scale = correlation * np.sqrt(np.outer(variances, variances)) + blur
-    log = multivariate_t(shape=scale, df=2 * PRIOR).logpdf(off) + np.log(n / len(values))
-    p = fdtrc(q, PRIOR + n - 1, off @ np.linalg.solve(scale, off) / q)
-    return log, p, off @ np.linalg.solve(typical_scale, off)
