@@ -37,7 +37,8 @@ PLANTED = {
     "with BN": [
         "minibatches 2 times larger", "minibatches 2 times smaller", "no reshuffling", "one cycle more",
         "n_s half as large", "lambda counted half", "lambda counted twice", "He and Xavier swapped",
-        "test data normalised by themselves", "raw pixels", "BN with the evaluated set's statistics", "running averages with weight 0.7",
+        "test data normalised by themselves", "raw pixels", "BN with the evaluated set's statistics",
+        "running averages with weight 0.7",
         "running averages with weight 0.99", "BN after the ReLU", "test accuracy printed for training accuracy",
         "cost printed for loss",
     ],

@@ -9,6 +9,7 @@ import yaml
 
 from workbook.claims import diagnose, measure
 from workbook.claims.file import load
+from workbook.runs import engine
 from workbook.runs.experiment import Experiment
 
 NAMES = "test_accuracy", "final_train_loss", "final_validation_loss"
@@ -166,3 +167,17 @@ def test_the_budget_leaves_out_the_dearest(world, report, monkeypatch):
     assert 15 < found.tflop * 1e12 <= 20 and sum(map(diagnose.flop, world.trained)) <= 20
     assert table.loc["minibatches 10 times larger", "verdict"] == "not tried"
     assert table.loc["one cycle fewer", "verdict"] == "ruled out"
+
+
+def test_a_mistake_planted_in_small_networks_is_found(tiny, report, monkeypatch, tmp_path):
+    monkeypatch.setenv("SCHEDULER", "inproc")
+    small = {"hidden": [10], "n_s": 15, "cycles": 2, "batch_size": 50, "log_every": 15}
+    planted = Experiment(data="standin", seed=1001, order_seed=1001, normalisation="raw", **small)
+    (result,) = engine.run([planted])
+    mine = report(([measure.read(name, result) for name in NAMES], small))
+    few = tmp_path / "few.yml"
+    few.write_text(
+        yaml.safe_dump([MISTAKES[name] for name in ("one cycle fewer", "lambda counted twice", "raw pixels")])
+    )
+    found, table = only(diagnose.diagnose(mine, seeds=3, mistakes=few))
+    assert found.tied == ["raw pixels"] and table.loc["raw pixels", "verdict"] == "fits"
