@@ -13,7 +13,7 @@ from functools import cache, partial
 import numpy as np
 import pandas as pd
 
-from workbook.claims import diagnose, measure, verdicts
+from workbook.claims import diagnose, measure, mistakes, verdicts
 from workbook.claims.file import load
 from workbook.claims.quantities import quantity
 from workbook.runs import store
@@ -105,7 +105,7 @@ def trial(base, planted, reads):
     errors = np.array([0.5 * 10.0**-digits for digits in PRINTED.values()])
     margins = np.array([quantity(q).margin for q in PRINTED])
     case = diagnose.Case("planted", base, list(PRINTED), np.array(reported), errors, margins)
-    search = diagnose.Search([case], diagnose.load())
+    search = diagnose.Search([case], mistakes.load())
     search.train({(search.stated, 0): SEARCH_SEEDS})
     search.narrow(SEARCH_SEEDS)
     return search.diagnosis()
@@ -121,8 +121,8 @@ def shifts(base):
     others = values(vary(base, seed=NOTHING, order_seed=NOTHING))
     half = verdicts.half_width(len(others), others.std(axis=0, ddof=1))
     rows = []
-    for mistake in diagnose.load():
-        changed, reads = diagnose.applied(mistake, base), mistake.get("read", {})
+    for mistake in mistakes.load():
+        changed, reads = mistakes.applied(mistake, base), mistake.get("read", {})
         trained = [e for e in vary(changed, seed=range(SEARCH_SEEDS)) if is_stored(e)]
         if changed == base and not reads.keys() & PRINTED.keys():
             continue
@@ -135,12 +135,12 @@ def shifts(base):
 
 def planted():
     """Return one row for each trial: network, mistake ("" for none), seed, first, alone, named, tflop."""
-    mistakes = {mistake["name"]: mistake for mistake in diagnose.load()}
+    named = {mistake["name"]: mistake for mistake in mistakes.load()}
     plans = []
     for network, base in BASES.items():
         plans += [(network, "", seed, base, {}) for seed in NOTHING]
         for name in PLANTED[network]:
-            changed, reads = diagnose.applied(mistakes[name], base), mistakes[name].get("read", {})
+            changed, reads = mistakes.applied(named[name], base), named[name].get("read", {})
             plans += [(network, name, seed, changed, reads) for seed in SEEDS]
     trials = [
         partial(trial, BASES[network], replace(changed, seed=seed, order_seed=seed), reads)
@@ -166,8 +166,8 @@ def of_reports(found):
     """Return the rows of the first table, texts."""
     return [
         {"Report": name, "Experiments": ", ".join(experiments), "Known of its program": known,
-         "The likeliest": "; ".join(d.tied) or "–", "Less likely, but in agreement": "; ".join(d.others) or "–",
-         "Verdict": d.table["verdict"].iloc[0], "TFLOP": f"{d.tflop:.0f}"}
+         "The likeliest": "; ".join(d.tied) or "–",
+         "In agreement": "; ".join(d.table.query("verdict == 'fits'")["name"]) or "–", "TFLOP": f"{d.tflop:.0f}"}
         for (name, experiments, known), d in zip(REPORTS, found, strict=True)
     ]  # fmt: skip
 

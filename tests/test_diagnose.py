@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from workbook.claims import diagnose, measure
+from workbook.claims import diagnose, measure, mistakes
 from workbook.claims.file import load
 from workbook.runs import engine
 from workbook.runs.experiment import Experiment
@@ -16,7 +16,7 @@ NAMES = "test_accuracy", "final_train_loss", "final_validation_loss"
 MEANS, SPREAD = np.array([52.0, 1.2, 1.32]), np.array([0.3, 0.005, 0.006])
 BATCH, SHUFFLE = np.array([-1.5, -0.2, 0.02]), np.array([1.5, 0.1, -0.01])  # what two mistakes add
 FAR = np.array([-4, 0.5, 0.5])
-MISTAKES = {mistake["name"]: mistake for mistake in diagnose.load()}
+MISTAKES = {mistake["name"]: mistake for mistake in mistakes.load()}
 
 
 @pytest.fixture
@@ -65,51 +65,6 @@ def world(tiny, monkeypatch):
     return World
 
 
-def test_operations_change_fields():
-    one = Experiment(init=0.01, cycles=2, odd={"skip": 1})
-    longer = {"times": {"batch_size": 4.5, "n_s": 0.2222, "updates": 2}, "plus": {"cycles": 1}}
-    changed = diagnose.applied({"set": {"odd.l2_half": True}, **longer}, one)
-    assert changed == replace(one, batch_size=450, n_s=500, cycles=3, odd={"skip": 1, "l2_half": True})
-    assert diagnose.applied({"power": {"init": -0.5}}, one).init == pytest.approx(10)
-    assert diagnose.applied({"swap": {"init": ["he", "xavier"]}}, Experiment()).init == "xavier"
-    assert diagnose.applied({"swap": {"init": ["he", "xavier"]}}, Experiment(init="xavier")).init == "he"
-
-
-@pytest.mark.parametrize(
-    "name, settings",
-    [
-        ("sigma taken for a variance", {}),  # he is no number
-        ("He and Xavier swapped", {"init": 0.1}),
-        ("BN after the ReLU", {}),
-        ("BN after the ReLU", {"batch_norm": True, "bn_after_relu": True}),
-        ("one cycle fewer", {"cycles": 1}),
-        ("one cycle more", {"schedule": "constant", "updates": 100}),
-        ("minibatches 2 times larger", {"n_train": 150}),
-        ("minibatches 10 times smaller", {"batch_size": 10}),  # one image has no variance
-        ("lambda counted half", {"l2": 0.0}),
-        ("dropout that does nothing", {}),
-    ],
-)
-def test_a_mistake_that_cannot_be_made_changes_nothing(name, settings):
-    experiment = Experiment(**settings)
-    assert diagnose.applied(MISTAKES[name], experiment) == experiment
-
-
-def test_every_mistake_of_the_list_can_be_made_somewhere():
-    everything = Experiment(batch_norm=True, augment={"flip": 0.5}, drop_rate=0.1)
-    for mistake in MISTAKES.values():
-        made = [diagnose.applied(mistake, e) != e for e in (everything, replace(everything, init=0.1))]
-        assert any(made) or "read" in mistake, mistake["name"]
-    assert len(MISTAKES) == len(diagnose.load()), "two mistakes have one name"
-
-
-def test_a_file_of_mistakes_with_an_unknown_operation_is_refused_with_its_line(tmp_path):
-    path = tmp_path / "mine.yml"
-    path.write_text("- name: mine\n  sentence: It is wrong.\n  divide: {l2: 2}\n")
-    with pytest.raises(ValueError, match=r"mine.yml, line 3: divide"):
-        diagnose.load(path)
-
-
 def test_a_mistake_is_found_and_the_others_are_given_up_after_one_seed(world, report):
     world.effects = {("batch_size", 450): BATCH, ("shuffle", False): SHUFFLE}
     found, table = only(diagnose.diagnose(report(MEANS + BATCH), ["net 0"]))
@@ -126,7 +81,7 @@ def test_nothing_is_named_where_the_numbers_agree(world, report):
     right = report(MEANS + SPREAD * [0.5, -1, 0.5])
     assert diagnose.diagnose(right) == []
     found, table = only(diagnose.diagnose(right, ["net 0"]))
-    assert found.tied == found.others == [] and "agree as stated" in found.conclusion
+    assert found.tied == [] and "agree as stated" in found.conclusion
     assert "fits" not in set(table["verdict"])
 
 

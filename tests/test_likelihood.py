@@ -19,7 +19,7 @@ def test_the_likelihood_of_one_more_draw(monkeypatch):
     monkeypatch.setattr(likelihood, "PRIOR", 10**7)  # the spread is known: Student's t becomes normal
     values, R = np.tile(MEANS, (4, 1)), np.array([[1, -0.8, 0], [-0.8, 1, 0], [0, 0, 1]])
     reported = MEANS + SPREAD * [1.0, -2.0, 0.5]
-    log, p, _ = likelihood.likelihood(case(reported, error=0.003), values, SPREAD**2, R)
+    log, p, *_ = likelihood.likelihood(case(reported, error=0.003), values, SPREAD**2, R)
     covariance = R * np.outer(SPREAD, SPREAD) * 5 / 4 + np.diag(0.003**2 / 3 + (0.2 * np.array([1, 0.03, 0.03])) ** 2)
     assert log == pytest.approx(multivariate_normal(MEANS, covariance).logpdf(reported), abs=1e-4)
     assert 0.05 < p < 1

@@ -10,8 +10,6 @@ Candidates whose log likelihoods differ by less than TIED cannot be told apart.
 """
 
 from dataclasses import dataclass, field, replace
-from operator import attrgetter
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,33 +18,16 @@ from scipy.special import chdtrc
 from lib import data
 from workbook.claims import measure, verdicts
 from workbook.claims.likelihood import FLOOR, likelihood, pooled
+from workbook.claims.mistakes import MISTAKES, applied, load
 from workbook.runs.cost import flop
 from workbook.runs.engine import run
-from workbook.runs.experiment import Experiment, departures, make
+from workbook.runs.experiment import Experiment
 from workbook.runs.profiles import profiled
-from workbook.runs.yamlfile import load_yaml
 
-MISTAKES = Path(__file__).with_name("mistakes.yml")
 NAMED, TIED, HOPELESS = 3.0, 2.0, 8.0  # log likelihoods; a candidate HOPELESS below the best gets no more seeds
 BUDGET = 90  # as much arithmetic as this many networks as stated: 59 TFLOP for three layers and two cycles
 NEARER = 0.75
 STAGES = (1, 2)  # seeds after each of which the hopeless are given up
-
-#: what a mistake may do with the value of a field
-OPERATIONS = {
-    "set": lambda value, new: new,
-    "times": lambda value, factor: _number(value, lambda x: x * factor),
-    "plus": lambda value, amount: _number(value, lambda x: x + amount),
-    "power": lambda value, exponent: _number(value, lambda x: x**exponent),
-    "swap": lambda value, pair: {pair[0]: pair[1], pair[1]: pair[0]}.get(value, value),
-}
-
-
-def _number(value, change):
-    """Return the changed number, a whole one where it was whole; None and names as they are."""
-    if not isinstance(value, (int, float)):
-        return value
-    return round(change(value)) if isinstance(value, int) else change(value)
 
 
 @dataclass
@@ -74,6 +55,7 @@ class Candidate:
     gain: float = 0.0
     p: float = 1.0
     distance: float = 0.0  # to the report, in typical spreads
+    z: list[np.ndarray] = field(default_factory=list)  # reported values minus means, in deviations of one more draw
     tried: bool = False  # in all cases that were begun
     live: bool = True
 
@@ -84,39 +66,9 @@ class Diagnosis:
 
     experiments: list[str]
     tied: list[str]  # the likeliest mistake, and those that cannot be told apart from it
-    others: list[str]  # mistakes that are less likely, but fit too
     conclusion: str
-    table: pd.DataFrame  # all mistakes, the likeliest first: mistake, sentence, seeds, gain, p, verdict, leaves
+    table: pd.DataFrame  # all mistakes, the likeliest first: name, sentence, gain, p, seeds, verdict, leaves
     tflop: float
-
-
-def load(path=MISTAKES):
-    """Return the mistakes of a file, a list of dicts. Raises ValueError, one line with the place in the file."""
-    mistakes, line_of = load_yaml(path)
-    known = ("name", "sentence", "read", "where", *OPERATIONS)
-    for number, mistake in enumerate(mistakes):
-        for name in mistake:
-            if name not in known:
-                raise ValueError(f"{path}, line {line_of((number, name))}: {name} is none of {', '.join(known)}")
-    return mistakes
-
-
-def applied(mistake, experiment):
-    """Return the Experiment with a mistake made; the same one where it changes nothing or cannot be made."""
-    for name, values in mistake.get("where", {}).items():
-        if attrgetter(name)(experiment) not in (values if isinstance(values, list) else [values]):
-            return experiment
-    changes = {
-        name: change(attrgetter(name)(experiment), amount)
-        for operation, change in OPERATIONS.items()
-        for name, amount in mistake.get(operation, {}).items()
-    }
-    try:
-        changed = make(departures(experiment) | changes)
-    except ValueError:  # such as less than one cycle, or a minibatch of one image
-        return experiment
-    possible = changed.n_train is None or changed.batch_size <= changed.n_train
-    return changed if possible else experiment
 
 
 def diagnose(report, experiments=None, profile="full", data="auto", seeds=5, mistakes=MISTAKES):
@@ -179,11 +131,14 @@ class Search:
         """Give every candidate its gain and the p-value of its joint test; give up those far below the best."""
         everyone = [self.stated, *self.candidates]
         logs, p, squares = np.full((3, len(everyone), len(self.cases)), np.nan)
+        for candidate in everyone:
+            candidate.z = [np.zeros(len(case.quantities)) for case in self.cases]
         for i, case in enumerate(self.cases):
             spread = pooled([candidate.values[i] for candidate in everyone], FLOOR * case.margins)
             for row, candidate in enumerate(everyone):
                 if len(candidate.values[i]):
-                    logs[row, i], p[row, i], squares[row, i] = likelihood(case, candidate.values[i], *spread)
+                    found = likelihood(case, candidate.values[i], *spread)
+                    logs[row, i], p[row, i], squares[row, i], candidate.z[i] = found
         begun = ~np.isnan(logs[1:]).all(axis=0)
         tried = ~np.isnan(logs[:, begun]).any(axis=1)
         gains = np.nansum(logs - logs[0], axis=1)
@@ -230,29 +185,35 @@ class Search:
     def diagnosis(self):
         """Return the Diagnosis from what has been trained so far."""
         ranked = sorted(self.candidates, key=lambda c: (c.tried, c.gain), reverse=True)
-        rows = [self._row(candidate) for candidate in ranked]
-        likely = [(c, r) for c, r in zip(ranked, rows, strict=True) if c.live and r["verdict"] in ("fits", "nearer")]
-        tied = [c.name for c, _ in likely if c.gain > likely[0][0].gain - TIED]
-        others = [c.name for c, row in likely if c.name not in tied and row["verdict"] == "fits"]
-        fit = self.fits(self.stated) or any(row["verdict"] == "fits" for _, row in likely)
-        conclusion = _conclusion(tied, others, fit, len(ranked))
-        names = [case.name for case in self.cases]
-        return Diagnosis(names, tied, others, conclusion, pd.DataFrame(rows), self.spent / 1e12)
-
-    def _row(self, candidate):
-        """Return a candidate's row of the table."""
-        verdict, leaves = "ruled out", ""
-        if candidate.live and not candidate.tried:
-            verdict = "not tried"
-        elif candidate.tried and candidate.gain >= NAMED and candidate.live and self.fits(candidate):
-            verdict = "fits"
-        elif candidate.tried and candidate.gain >= NAMED and candidate.distance <= NEARER * self.stated.distance:
-            verdict = "nearer"
-            left = [each for each in self.each(candidate) if each[-1] == "differs"]
-            leaves = ", ".join(f"{name}: {q.replace('_', ' ')} {off:+.2f}" for name, q, off, _ in left)
+        best = max((c.gain for c in ranked if c.live and c.tried), default=0.0)
         names = ("name", "sentence", "gain", "p")
-        seeds = max(len(values) for values in candidate.values)
-        return {n: getattr(candidate, n) for n in names} | {"seeds": seeds, "verdict": verdict, "leaves": leaves}
+        table = pd.DataFrame([{name: getattr(c, name) for name in names} for c in ranked], columns=names)
+        table["seeds"] = [max(map(len, c.values)) for c in ranked]
+        table["verdict"] = [self._verdict(c, best) for c in ranked]
+        table["leaves"] = [self._leaves(c) if self._verdict(c, best) == "nearer" else "" for c in ranked]
+        tied = [c.name for c in ranked if c.live and c.tried and best >= NAMED and c.gain > best - TIED]
+        conclusion = _conclusion(table, tied, self.fits(self.stated))
+        return Diagnosis([case.name for case in self.cases], tied, conclusion, table, self.spent / 1e12)
+
+    def _verdict(self, candidate, best):
+        """Return "fits", "nearer", "no better", "ruled out" or "not tried"; best: the highest gain of any."""
+        if not candidate.tried:
+            return "not tried" if candidate.live else "ruled out"
+        enough = candidate.gain >= NAMED or candidate.gain > best - TIED >= NAMED - TIED
+        if candidate.live and enough and self.fits(candidate):
+            return "fits"
+        if candidate.gain >= NAMED and candidate.distance <= NEARER * self.stated.distance:
+            return "nearer"
+        return "no better" if candidate.live and candidate.p >= 0.05 else "ruled out"
+
+    def _leaves(self, candidate):
+        """Return which numbers are still off by more than two deviations: reported value minus mean."""
+        return ", ".join(
+            f"{case.name}: {quantity.replace('_', ' ')} {case.reported[k] - np.nanmean(values[:, k]):+.2f}"
+            for case, values, z in zip(self.cases, candidate.values, candidate.z, strict=True)
+            for k, quantity in enumerate(case.quantities)
+            if abs(z[k]) > 2
+        )
 
 
 def _seeded(experiment, seeds):
@@ -271,15 +232,22 @@ def case(report, name, data_name="auto"):
     return Case(name, stated, list(numbers), *columns, claimed.reads.get("stated", {}))
 
 
-def _conclusion(tied, others, fit, count):
-    """Return what was found in whole sentences; fit: whether any candidate, or none of the mistakes, fits."""
-    if not tied and fit:
+def _conclusion(table, tied, agrees):
+    """Return what was found in whole sentences; tied: the likeliest mistakes; agrees: the numbers do, as stated."""
+    fits = table.loc[table["verdict"] == "fits", "name"]
+    nearer = table[table["verdict"] == "nearer"]
+    if not tied and agrees:
         return "The numbers agree as stated: no mistake is needed to explain them."
-    if not tied:
-        return f"None of the {count} mistakes that were tried helps."
-    text = f"The likeliest mistake: {tied[0]}."
+    if not len(fits) and nearer.empty:
+        return f"None of the {len(table)} mistakes that were tried helps."
+    text = (
+        f"All numbers agree with: {'; '.join(fits)}." if len(fits) else "No mistake brings all numbers into agreement."
+    )
     if len(tied) > 1:
-        text = f"These mistakes cannot be told apart: {'; '.join(tied)}."
-    if others:
-        text += f" Less likely, but in agreement too: {'; '.join(others)}."
-    return text if fit else text + " No mistake brings all numbers into agreement."
+        text += f" These cannot be told apart: {'; '.join(tied)}."
+    elif len(fits) > 1:
+        text += f" The likeliest: {tied[0]}."
+    if len(nearer):
+        come = (f"{row.name}" + f" (leaves {row.leaves})" * bool(row.leaves) for row in nearer.itertuples(index=False))
+        text += f" Nearer than as stated come: {'; '.join(come)}."
+    return text

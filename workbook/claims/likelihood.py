@@ -45,11 +45,12 @@ def likelihood(case, values, typical, correlation):
     """Return how well values (seeds, q) of a candidate suit the reported numbers, one more draw.
 
     That is the log likelihood, with the same degrees of freedom for all candidates, as else those with the fewest seeds
-    and so the widest tails would win where all are far off; the p-value of the joint test; and the squared distance.
+    and so the widest tails would win where all are far off; the p-value of the joint test; the squared distance in
+    typical spreads; and how far each number is off, in standard deviations of one more draw.
     """
     finite = values[np.isfinite(values).all(axis=1)]
     if not len(finite):  # it always diverges, the report's network did not
-        return -1e6, 0.0, 1e6
+        return -1e6, 0.0, 1e6, np.full(values.shape[1], np.inf)
     n, q = finite.shape
     off, blur = case.reported - finite.mean(axis=0), np.diag(case.errors**2 / 3 + (FLOOR * case.margins) ** 2)
     typical_scale = correlation * np.sqrt(np.outer(typical, typical)) + blur  # reading errors are uniform: / 3
@@ -57,4 +58,4 @@ def likelihood(case, values, typical, correlation):
     scale = correlation * np.sqrt(np.outer(variances, variances)) + blur
     log = multivariate_t(shape=scale, df=2 * PRIOR).logpdf(off) + np.log(n / len(values))
     p = fdtrc(q, PRIOR + n - 1, off @ np.linalg.solve(scale, off) / q)
-    return log, p, off @ np.linalg.solve(typical_scale, off)
+    return log, p, off @ np.linalg.solve(typical_scale, off), off / np.sqrt(np.diag(scale))
