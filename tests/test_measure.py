@@ -62,7 +62,7 @@ SEARCH = """seeds: 3
 experiments:
   LS:
     kind: search
-    stated: {batch_norm: true, trials: [{l2: [0, 0.1, 0.2]}]}
+    stated: {batch_norm: true, trials: [{l2: [0, 0.102, 0.2]}]}
     coded: {trials: winners, shuffle: false, read: {validation_accuracy: highest_validation_accuracy}}
     numbers:
       rank_1_validation_accuracy: 53 %
@@ -79,7 +79,7 @@ experiments:
 def test_the_trials_of_a_search_include_the_reported_winners(load):
     report = load(SEARCH)
     runs = measure.runs(report, "LS", "stated", 2, "standin")
-    assert [run.l2 for run in runs] == [0, 0.1, 0.2, 0.05]
+    assert [run.l2 for run in runs] == [0, 0.102, 0.2, 0.05]  # 0.102 is printed as 0.10
     assert {(run.seed, run.batch_norm, run.data) for run in runs} == {(2, True, "standin")}
     assert [run.l2 for run in measure.runs(report, "LS", "coded", 0, "standin")] == [0.1, 0.05]
     assert measure.runs(report, "BOTH", "stated", 2, "standin") == runs
@@ -87,7 +87,7 @@ def test_the_trials_of_a_search_include_the_reported_winners(load):
 
 def test_winners_are_judged_by_their_scores(load, monkeypatch):
     report = load(SEARCH)
-    accuracies = {0: 0.50, 0.1: 0.51, 0.2: 0.53, 0.05: 0.525}
+    accuracies = {0: 0.50, 0.102: 0.51, 0.1: 0.51, 0.2: 0.53, 0.05: 0.525}
 
     def trained(groups):
         def run(e):
@@ -124,7 +124,7 @@ def test_trials_that_carry_their_weights_over_are_stages_of_one_run(load):
     chains = measure.runs(report, "FINE", "coded", 0, "standin")
     assert [len(run.odd.stages) for run in chains] == [3, 3]
     assert [(run.eta_max, run.l2) for run in single[:2]] == list(chains[0].odd.stages[:2])
-    curves = {"update": [0, 1, 2, 3], "validation_accuracy": [0.1, 0.4, 0.45, 0.3]}
+    curves = {"update": [0, 1, 2, 3], "validation_accuracy": [0.5, 0.4, 0.45, 0.3]}
     found = [replace(result(chain), curves=curves) for chain in chains]
     claimed = report.experiments["FINE"]
     assert measure._ranked(claimed, "coded", {"rank": "1"}, found) == pytest.approx(45)
@@ -199,11 +199,17 @@ experiments:
     rows = table.rows(report, measure.measure(report, "full", "standin")).set_index("quantity")
     assert rows.loc["accepted_gradient_error", "verdict"] == "setting"
     assert rows.loc["largest_gradient_error", "reported"] == pytest.approx(-8)
+    assert rows.loc["largest_gradient_error", "error"] == pytest.approx(np.log10(1.5))
     assert -11 < rows.loc["largest_gradient_error", "stated_mean"] < -4
     assert rows.loc["gradient_error_W1", "stated_mean"] <= rows.loc["largest_gradient_error", "stated_mean"]
     # without a penalty on them, the gradients of the ten scores add up to rounding
     assert rows.loc["sum_of_analytic_gradient_b2", ["reported", "stated_mean"]].tolist() == [-12, -12]
     assert rows.loc["gradient_error_against_autograd", "stated_mean"] < -10
+
+
+def test_a_gradient_check_of_all_inputs_knows_the_penalty(tiny):
+    settings = {"hidden": [2], "images": 3, "l2": 10, "measure": "norm"}
+    assert measure._gradient(settings, "error all numerical", 0, "standin") < 1e-6
 
 
 def test_the_quick_profile_trains_little_of_everything(tiny, load):
