@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from workbook.claims import check, diagnose
-from workbook.runs import engine, store
+from workbook.runs import cluster, store
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "docs" / "my-report.yml"
@@ -42,8 +42,8 @@ def test_the_verdicts_are_aligned_lines():
 
 
 @pytest.mark.parametrize(
-    "error, status", [(KeyboardInterrupt(), 3), (engine.Interrupted("gone"), 3), (engine.ClusterError("none"), 2),
-                      (engine.RunError("1 of 2 runs failed"), 1)]
+    "error, status", [(KeyboardInterrupt(), 3), (cluster.Interrupted("gone"), 3), (cluster.ClusterError("none"), 2),
+                      (cluster.RunError("1 of 2 runs failed"), 1)]
 )  # fmt: skip
 def test_the_exit_status_says_what_happened(example, capsys, error, status):
     def trained(*_):

@@ -17,7 +17,8 @@ from workbook.claims import diagnose, table
 from workbook.claims.file import load
 from workbook.claims.measure import trained
 from workbook.claims.source import ClaimError
-from workbook.runs import engine, store
+from workbook.runs import store
+from workbook.runs.cluster import ClusterError, Interrupted
 
 NOTEBOOK = store.ROOT / "notebooks" / "reproduction" / "report.ipynb"
 
@@ -37,9 +38,9 @@ def main(arguments=None):
             for path, report, (measured, _) in zip(options.files, reports, found, strict=True):
                 check(path, report, measured, options.profile, options.data)
         return 0
-    except (ClaimError, DataError, engine.ClusterError) as error:
+    except (ClaimError, DataError, ClusterError) as error:
         message, status = error, 2
-    except (KeyboardInterrupt, engine.Interrupted) as error:
+    except (KeyboardInterrupt, Interrupted) as error:
         message, status = f"{error or 'stopped'}; the results so far are stored, the same command goes on", 3
     except (RuntimeError, OSError) as error:  # RunError and ReportError are RuntimeErrors
         message = error

@@ -203,17 +203,10 @@ def read(what, result):
     length = one.total_updates // max(1, len(one.odd.stages))
     where = how.get("at", 0) * length  # in the last stage, where there are several
     if "epoch" in how:
-        where = int(how["epoch"]) * _updates_of_an_epoch(one)
+        where = int(how["epoch"]) * ((cost.sizes(one)[0] - one.odd.skip) // one.batch_size)
     if "cycle" in how:
         where = int(how["cycle"]) * 2 * one.n_s
     return factor * values[np.argmin(np.abs(updates - (one.total_updates - length) - where))]
-
-
-@cache
-def _updates_of_an_epoch(one):
-    rng = np.random.default_rng(0)
-    train = split(data.load(one.data), one.split, "raw", one.n_train, rng, one.n_validation).train
-    return (len(train) - one.odd.skip) // one.batch_size
 
 
 def _gradient(settings, how, seed, data_name):
