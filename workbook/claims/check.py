@@ -41,7 +41,7 @@ def main(arguments=None):
     except (ClaimError, DataError, ClusterError) as error:
         message, status = error, 2
     except (KeyboardInterrupt, Interrupted) as error:
-        message, status = f"{error or 'stopped'}; the results so far are stored, the same command goes on", 3
+        message, status = f"{str(error) or 'stopped'}; the results so far are stored, the same command goes on", 3
     except (RuntimeError, OSError) as error:  # RunError and ReportError are RuntimeErrors
         message = error
     print(f"{options.command}: {' '.join(str(message).split())}", file=sys.stderr)

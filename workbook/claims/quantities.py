@@ -2,13 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache
 from itertools import product
 from pathlib import Path
 
 import yaml
-
-from lib.choices import check_choice
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,9 @@ def quantity(name):
             entry = {key: _fill(value, match.groupdict()) for key, value in entry.items()}
             common = {key: entry.pop(key) for key in ("unit", "margin", "lower") if key in entry}
             return Quantity(str(name), entry.pop("head").replace("train ", "training "), how=entry, **common)
-    return check_choice("quantity", name, list(definitions["quantities"]))
+    near = get_close_matches(str(name), definitions["quantities"], 1, cutoff=0.4)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise ValueError(f"quantity = {name!r}{hint}, allowed: those in workbook/claims/quantities.yml")
 
 
 @cache
