@@ -183,7 +183,7 @@ def test_notice_is_on_every_page(two, tmp_path):
     assert re.search(rf'class="banner" role="note">\s*<p>{STAND_IN}</p>\s*</div>', text)
     typ = source(*two, folder=tmp_path)
     assert f"#let notices = ([{STAND_IN}],)" in typ
-    prose = write(tmp_path / "c.ipynb", "# More prose\n\n" + "A sentence of five words. " * 200)
+    prose = write(tmp_path / "c.ipynb", "# More prose\n\n" + "A sentence of five words. " * 250)
     build([*two, prose], tmp_path / "report")
     pages = pages_of(tmp_path / "report.pdf")
     assert len(pages) == 3 and all(STAND_IN in page for page in pages)
