@@ -25,8 +25,6 @@ import pandas as pd
 
 from lib import data
 from lib.choices import check_choice
-from workbook.report.display import RECORD
-from workbook.report.notebook import ReportError
 from workbook.runs import cluster, engine, experiment, search, store
 from workbook.runs.fields import build, setting, settle
 from workbook.runs.passes import Queue
@@ -93,7 +91,7 @@ def load(path):
         sweep.kind = Experiments() if sweep.run == "experiment" else Notebook(sweep.run, sweep.folder)
         sweep.search(evaluate)
         return sweep
-    except (TypeError, ValueError, ReportError) as error:
+    except (TypeError, ValueError) as error:
         message = " ".join(str(error).split())
         raise SweepError(message if message.startswith(str(path)) else f"{path}: {message}") from None
 
@@ -119,11 +117,14 @@ class Notebook:
     folder: Path
 
     def make(self, parameters):
-        """Return all parameters as the notebook takes them. Raises ReportError."""
-        from workbook.report.execute import check_parameters, defaults  # papermill takes a second to import
+        """Return all parameters as the notebook takes them. Raises ValueError."""
+        from workbook.report.execute import ReportError, check_parameters, defaults  # papermill takes a second
 
         notebook = store.ROOT / self.path
-        values = defaults(notebook) | check_parameters(notebook, parameters)
+        try:
+            values = defaults(notebook) | check_parameters(notebook, parameters)
+        except ReportError as error:
+            raise ValueError(error) from None
         if "data" in values:
             values["data"] = _data_name(values["data"])
         return values
@@ -160,7 +161,8 @@ class Notebook:
         except (OSError, ValueError):
             return None
         outputs = [output.get("data", {}) for cell in notebook["cells"] for output in cell.get("outputs", ())]
-        scores = {name: value for each in outputs for name, value in each.get(RECORD, {}).items()}
+        recorded = [value for each in outputs for kind, value in each.items() if kind.endswith("record+json")]
+        scores = {name: value for each in recorded for name, value in each.items()}
         return engine.Result(parameters, k, None in scores.values(), {}, scores, notebook["metadata"]["run"])
 
 
@@ -187,7 +189,7 @@ def _hash(content):
 
 def execute(notebook, parameters, version, k, report):
     """Execute a notebook on a worker; return the text of its executed copy, and its error or None."""
-    from workbook.report.execute import execute
+    from workbook.report.execute import ReportError, execute
 
     engine.require(version, versions(notebook, parameters))
     start, error = time.perf_counter(), None
@@ -245,10 +247,11 @@ def _row(outcome):
 
 def _picture(table, metric, space):
     """Return the SVG of a metric over each parameter that varies, runs as points."""
-    from workbook.report.plots import WIDTH, plt
+    from matplotlib.figure import Figure
 
     varied = [name for name, domain in space.items() if "value" not in domain] or ["key"]
-    fig, axes = plt.subplots(1, len(varied), figsize=(WIDTH, 2.7), sharey=True, squeeze=False)
+    fig = Figure(figsize=(6, 2.7), layout="constrained")
+    axes = fig.subplots(1, len(varied), sharey=True, squeeze=False)
     for ax, name in zip(axes[0], varied, strict=True):
         numbers = table[name].map(lambda value: type(value) in (int, float)).all()
         ax.plot(table[name] if numbers else table[name].astype(str), table[metric], "o", ms=4)
@@ -258,7 +261,6 @@ def _picture(table, metric, space):
     axes[0, 0].set_ylabel(metric)
     svg = io.StringIO()
     fig.savefig(svg, format="svg")
-    plt.close(fig)
     return svg.getvalue()
 
 
