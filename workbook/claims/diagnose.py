@@ -22,7 +22,6 @@ from workbook.claims.mistakes import MISTAKES, applied, load
 from workbook.runs.cost import flop
 from workbook.runs.engine import run
 from workbook.runs.experiment import Experiment
-from workbook.runs.profiles import profiled
 
 NAMED, TIED, HOPELESS = 3.0, 2.0, 8.0  # log likelihoods; a candidate HOPELESS below the best gets no more seeds
 BUDGET = 90  # as much arithmetic as this many networks as stated: 59 TFLOP for three layers and two cycles
@@ -105,7 +104,7 @@ class Search:
 
     def _candidate(self, mistake, profile):
         """Return the candidate of a mistake."""
-        experiments = [profiled(applied(mistake, case.stated), profile) for case in self.cases]
+        experiments = [applied(mistake, case.stated, profile) for case in self.cases]
         reads = [case.reads | mistake.get("read", {}) for case in self.cases]
         quantities = [[r.get(q, q) for q in case.quantities] for r, case in zip(reads, self.cases, strict=True)]
         values = [np.empty((0, len(names))) for names in quantities]
@@ -169,29 +168,31 @@ class Search:
 
     def agrees(self):
         """Return whether no number of the network as stated differs, and all agree or pass the joint test."""
-        return "differs" not in {verdict for *_, verdict in self.each(self.stated)} and self.fits(self.stated)
+        return "differs" not in self.verdicts(self.stated) and self.fits(self.stated)
 
     def fits(self, candidate):
         """Return whether the joint test of all numbers passes, or every number agrees."""
-        return candidate.p >= 0.05 or {verdict for *_, verdict in self.each(candidate)} == {"agrees"}
+        return candidate.p >= 0.05 or self.verdicts(candidate) == {"agrees"}
 
-    def each(self, candidate):
-        """Yield experiment, quantity, reported value minus the candidate's mean, and the verdict on every number."""
-        for case, values in zip(self.cases, candidate.values, strict=True):
-            judged = verdicts.verdict(case.reported, case.errors, case.margins, values.T)
-            off = case.reported - verdicts.summary(values.T)[1]
-            yield from zip([case.name] * len(off), case.quantities, off, judged, strict=True)
+    def verdicts(self, candidate):
+        """Return the set of verdicts on all numbers."""
+        pairs = zip(self.cases, candidate.values, strict=True)
+        judged = (verdicts.verdict(case.reported, case.errors, case.margins, values.T) for case, values in pairs)
+        return set(np.concatenate(list(judged)))
 
     def diagnosis(self):
         """Return the Diagnosis from what has been trained so far."""
         ranked = sorted(self.candidates, key=lambda c: (c.tried, c.gain), reverse=True)
-        best = max((c.gain for c in ranked if c.live and c.tried), default=0.0)
+        live = [c for c in ranked if c.live and c.tried]
+        best = live[0].gain if live else 0.0
         names = ("name", "sentence", "gain", "p")
         table = pd.DataFrame([{name: getattr(c, name) for name in names} for c in ranked], columns=names)
         table["seeds"] = [max(map(len, c.values)) for c in ranked]
         table["verdict"] = [self._verdict(c, best) for c in ranked]
         table["leaves"] = [self._leaves(c) if self._verdict(c, best) == "nearer" else "" for c in ranked]
-        tied = [c.name for c in ranked if c.live and c.tried and best >= NAMED and c.gain > best - TIED]
+        tied = [c.name for c in live if c.gain > best - TIED]
+        if not live or self._verdict(live[0], best) not in ("fits", "nearer"):
+            tied = []
         conclusion = _conclusion(table, tied, self.fits(self.stated))
         return Diagnosis([case.name for case in self.cases], tied, conclusion, table, self.spent / 1e12)
 

@@ -4,8 +4,10 @@ from operator import attrgetter
 from pathlib import Path
 
 from workbook.runs.experiment import departures, make
+from workbook.runs.profiles import profiled
 from workbook.runs.yamlfile import load_yaml
 
+LARGEST = 10_000  # images of a minibatch; the smallest split has as many to train on
 MISTAKES = Path(__file__).with_name("mistakes.yml")
 
 #: what a mistake may do with the value of a field
@@ -36,19 +38,20 @@ def load(path=MISTAKES):
     return mistakes
 
 
-def applied(mistake, experiment):
-    """Return the Experiment with a mistake made; the same one where it changes nothing or cannot be made."""
+def applied(mistake, experiment, profile="full"):
+    """Return the Experiment with a mistake made, as a profile runs it; where the mistake cannot be made, without it."""
+    stated = profiled(experiment, profile)
     for name, values in mistake.get("where", {}).items():
         if attrgetter(name)(experiment) not in (values if isinstance(values, list) else [values]):
-            return experiment
+            return stated
     changes = {
         name: change(attrgetter(name)(experiment), amount)
         for operation, change in OPERATIONS.items()
         for name, amount in mistake.get(operation, {}).items()
     }
     try:
-        changed = make(departures(experiment) | changes)
+        changed = profiled(make(departures(experiment) | changes), profile)
     except ValueError:  # such as less than one cycle, or a minibatch of one image
-        return experiment
-    possible = changed.n_train is None or changed.batch_size <= changed.n_train
-    return changed if possible else experiment
+        return stated
+    possible = changed.batch_size <= (changed.n_train or LARGEST)
+    return changed if possible else stated
