@@ -23,7 +23,8 @@ from workbook.runs.cost import flop
 from workbook.runs.engine import run
 from workbook.runs.experiment import Experiment
 
-NAMED, TIED, HOPELESS = 3.0, 2.0, 8.0  # log likelihoods; a candidate HOPELESS below the best gets no more seeds
+NAMED, TIED = 3.0, 2.0  # log likelihoods
+HOPELESS, UNLIKELY = 8.0, 4.0  # below the best: given up after one or two seeds; not worth more than two
 BUDGET = 90  # as much arithmetic as this many networks as stated: 59 TFLOP for three layers and two cycles
 NEARER = 0.75
 STAGES = (1, 2)  # seeds after each of which the hopeless are given up
@@ -149,12 +150,14 @@ class Search:
                 candidate.live = False
 
     def narrow(self, seeds):
-        """Train the candidates, one case after the other, and those that stay likely with all seeds."""
+        """Train the candidates, one case after the other, and with all seeds those that may come to be named."""
         cases = sorted(range(len(self.cases)), key=lambda i: flop(self.stated.experiments[i]))
         for i in cases:
             for n in STAGES:
                 self.train({(c, i): n for c in self.likely()})
-        self.train({(c, i): self.most(c, i, seeds) for c in self.likely() for i in cases})
+        best = max((c.gain for c in self.likely()), default=0.0)
+        worth = [c for c in self.likely() if c.gain >= max(0, best - UNLIKELY)]
+        self.train({(c, i): self.most(c, i, seeds) for c in worth for i in cases})
 
     def most(self, candidate, i, seeds):
         """Return how many seeds a candidate is worth: fewer where a network takes more arithmetic, but two."""
