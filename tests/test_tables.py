@@ -45,6 +45,10 @@ def test_one_pair_has_no_interval():
     assert tables.points((-1.0, 0.25)) == "-1.00 ± 0.25 points"
 
 
+def test_a_sign_is_known_where_the_interval_leaves_out_zero():
+    assert [tables.sign(effect) for effect in ((2, 0.5), (-2, 0.5), (0.5, 2), (2, math.nan))] == [1, -1, 0, 0]
+
+
 def test_many_intervals_hold_together():
     """Of ten intervals of unrelated differences that are all zero, some leave out 0 in 5 % of repetitions, not 40 %."""
     rng, missed = np.random.default_rng(0), {1: 0, 10: 0}

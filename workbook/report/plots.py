@@ -51,7 +51,7 @@ def over(ax, series, **labels):
 def panels_over(panels, xlabel, log=(), columns=2, sharey=False):
     """Draw ``over`` in panels, {ylabel: {name: {x: values}}}; log: the ylabels with a logarithmic axis."""
     rows = -(-len(panels) // columns)
-    size = (WIDTH, 1.75 * rows + 0.5)
+    size = (WIDTH, 1.5 * rows + 0.6)
     fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharex=True, sharey=sharey)
     for ax, (ylabel, series) in zip(axes.flat, panels.items(), strict=True):
         over(ax, series, ylabel=ylabel, yscale="log" if ylabel in log else "linear")
