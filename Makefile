@@ -47,7 +47,7 @@ define BUILD_ALL
 if $(MAKE) -q $(1); then echo "$@: up to date ($$profile profile on $$data)"; exit; fi; \
 echo "$@: $$profile profile on $$data"; jobs=2; \
 [ $$profile = full ] || { export SCHEDULER=$${SCHEDULER:-inproc}; jobs=$$(getconf _NPROCESSORS_ONLN); }; \
-$(PY) -m workbook.report begin && $(MAKE) --no-print-directory -j$$jobs $(1) && $(PY) -m workbook.report cost $$data
+$(PY) -m workbook.report begin && $(MAKE) -s --no-print-directory -j$$jobs $(1) && $(PY) -m workbook.report cost $$data
 endef
 
 report: choice ## run the course's notebooks and build reports/report.pdf and reports/report.html
