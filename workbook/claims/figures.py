@@ -53,6 +53,8 @@ def _differences(rows):
         ax.text(-0.98, s=row.head, **write | {"fontsize": 6.3 if len(row.head) < 36 else 5})
         ax.text(-0.03, s=row.printed, ha="right", **write)
         ax.text(1.03, s=row.verdict, color=COLORS.get(row.verdict, "black"), **write)
+        if row.stated_values < row.stated_n:
+            ax.text(0.01, s=f"{row.stated_values} of {row.stated_n} runs have a value", **write | {"fontsize": 5})
         above = row.experiment
     ax.set(ylim=(len(rows) - 0.5, -0.5), xlim=(-FAR - 0.5, FAR + 0.5), yticks=[], xticks=range(-4, 5, 2))
     ax.spines["left"].set_visible(False)

@@ -92,13 +92,13 @@ def offsets(reports, measured):
 
 
 def claims(effects):
-    """Return the rows of ``table.effects`` as a table for readers."""
+    """Return the rows of ``table.effects`` as a table for readers; those of the test accuracy do not say so."""
     several = effects["report"].nunique() > 1
     return pd.DataFrame(
         {
             "Claim": (f"{row.report}: {row.claim}" if several else row.claim)
             + (f" by {row.by:g}" if row.by == row.by else "")
-            + f" ({row.quantity})",
+            + ("" if row.quantity == "test accuracy" else f" ({row.quantity})"),
             "Measured": f"{row.mean:+.2f} ± {row.half:.2f} {row.unit.replace('%', 'points')}",
             "$n$": row.n,
             "Verdict": row.verdict,
