@@ -12,9 +12,15 @@ import pytest
 
 from lib import data
 from lib.nn import splits
-from workbook.runs import store
+from workbook.runs import cluster, store
 
 PER_FILE = 200
+
+
+@pytest.fixture(autouse=True)
+def in_process(monkeypatch):
+    """Train in this process unless a test asks for more: workers would not see what a test replaces here."""
+    monkeypatch.setenv("SCHEDULER", cluster.IN_PROCESS)
 
 
 @pytest.fixture(scope="session")
