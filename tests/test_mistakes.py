@@ -1,10 +1,12 @@
 """Mistakes as data."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from workbook.claims import mistakes
+from workbook.claims.source import ClaimError
 from workbook.runs.experiment import Experiment
 
 MISTAKES = {mistake["name"]: mistake for mistake in mistakes.load()}
@@ -48,8 +50,21 @@ def test_every_mistake_of_the_list_can_be_made_somewhere():
     assert len(MISTAKES) == len(mistakes.load()), "two mistakes have one name"
 
 
-def test_a_file_of_mistakes_with_an_unknown_operation_is_refused_with_its_line(tmp_path):
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("divide: {l2: 2}", "field = 'divide', allowed: name"),
+        ("set: {shufle: false}", "shufle"),
+        ("set: {l2: -1}", "l2 = -1"),
+        ("times: {batchsize: 2}", "batchsize"),
+        ("read: {test_acuracy: train_accuracy}", "did you mean 'test_accuracy'"),
+        ("name: one cycle more", "a name of its own"),
+    ],
+)
+def test_a_wrong_mistake_is_refused_with_its_line(tmp_path, line, message):
     path = tmp_path / "mine.yml"
-    path.write_text("- name: mine\n  sentence: It is wrong.\n  divide: {l2: 2}\n")
-    with pytest.raises(ValueError, match=r"mine.yml, line 3: divide"):
+    first = "- name: one cycle more\n  sentence: It is too long.\n  plus: {cycles: 1}\n"
+    name = "" if line.startswith("name") else "name: mine\n  "
+    path.write_text(f"{first}- {name}sentence: It is wrong.\n  {line}\n")
+    with pytest.raises(ClaimError, match=rf"mine.yml:[46]: .*{re.escape(message)}"):
         mistakes.load(path)

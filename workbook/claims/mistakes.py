@@ -3,9 +3,10 @@
 from operator import attrgetter
 from pathlib import Path
 
-from workbook.runs.experiment import departures, make
+from workbook.claims.quantities import quantity
+from workbook.claims.source import Source
+from workbook.runs.experiment import Experiment, departures, make
 from workbook.runs.profiles import profiled
-from workbook.runs.yamlfile import load_yaml
 
 LARGEST = 10_000  # images of a minibatch; the smallest split has as many to train on
 MISTAKES = Path(__file__).with_name("mistakes.yml")
@@ -28,14 +29,29 @@ def _number(value, change):
 
 
 def load(path=MISTAKES):
-    """Return the mistakes of a file, a list of dicts. Raises ValueError, one line with the place in the file."""
-    mistakes, line_of = load_yaml(path)
-    known = ("name", "sentence", "read", "where", *OPERATIONS)
-    for number, mistake in enumerate(mistakes):
-        for name in mistake:
-            if name not in known:
-                raise ValueError(f"{path}, line {line_of((number, name))}: {name} is none of {', '.join(known)}")
-    return mistakes
+    """Return the mistakes of a file, a list of dicts. Raises ClaimError, one line with the place in the file."""
+    source, names = Source(path), []
+    for number, mistake in enumerate(source.content):
+        mistake = source.table((number,), mistake, ("name", "sentence", "read", "where", *OPERATIONS))
+        with source.at(number):
+            if not mistake.get("name") or not mistake.get("sentence") or mistake["name"] in names:
+                raise ValueError("a mistake needs a sentence and a name of its own")
+        names.append(mistake["name"])
+        for key in mistake.keys() - {"name", "sentence"}:
+            for name, value in source.table((number, key), mistake[key]).items():
+                with source.at(number, key, name):
+                    _check(key, name, value)
+    return source.content
+
+
+def _check(key, name, value):
+    """Raise an error unless there is such a quantity or field, and such a value to which it is set."""
+    if key == "read":
+        quantity(name), quantity(value)
+    elif key == "set":
+        make({name: value})
+    else:
+        attrgetter(name)(Experiment())
 
 
 def applied(mistake, experiment, profile="full"):
