@@ -271,6 +271,15 @@ def test_long_tables_break_and_short_ones_do_not(shown, tmp_path):
     assert all(share > 0.8 for share in filled(tmp_path / "report.pdf")[:-1])
 
 
+def test_long_texts_get_the_room_that_short_columns_leave(shown, tmp_path):
+    show_table(pd.DataFrame({"n": [5, 7], "Why": ["a word " * 20, "b"]}), "wide", "Wide.", index=False)
+    show_table(pd.DataFrame({"n": [5, 7], "Why": ["a word", "b"]}), "narrow", "Narrow.", index=False)
+    typ = source(write(tmp_path / "n.ipynb", executed("x", shown)), folder=tmp_path)
+    first, second = (float(part) for part in re.search(r"columns: \(([\d.]+)%, ([\d.]+)%\)", typ).groups())
+    assert first < 10 and first + second == pytest.approx(100)
+    assert "columns: 2," in typ  # as wide as it needs
+
+
 def test_same_bytes_on_rebuild(two, tmp_path):
     first = [path.read_bytes() for path in build(two, tmp_path / "one" / "report")]
     assert [path.read_bytes() for path in build(two, tmp_path / "two" / "report")] == first

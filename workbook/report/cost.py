@@ -30,11 +30,10 @@ def build_cost(data_name):
     records = store.current(code_version(), data.load(data_name).fingerprint)
     records = [record for record in records if record["run"]["date"] >= since]
     seconds = time.time() - begun["time"]
-    told = {
-        "Networks trained": f"{len(records)}",
-        "Wall time": f"{seconds / 60:.1f} min",
-        "Arithmetic": f"{cost.total(records) / 1e12:.4g} TFLOP",
-    }
+    told = {"Networks trained": f"{len(records)}", "Wall time": f"{seconds / 60:.1f} min"}
+    if not records:
+        return told
+    told["Arithmetic"] = f"{cost.total(records) / 1e12:.4g} TFLOP"
     if not os.environ.get("SCHEDULER", "inproc").startswith("tcp"):
         told["One core's rate"] = f"{begun['rate']:.0f} GFLOP/s"
         told["Cores"] = f"{CPU_COUNT}"

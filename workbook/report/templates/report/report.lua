@@ -128,6 +128,28 @@ local function align(t)
   return t
 end
 
+-- PDF: where the longest lines of all columns do not fit side by side, the long columns share what the short ones leave
+local LINE = 94 -- characters of a line of the page; five are the space beside a column
+local function widths(t)
+  local longest, total, left, long = {}, 0, LINE, 0
+  for _, rows in ipairs { t.head.rows, t.bodies[1].body } do
+    for _, row in ipairs(rows) do
+      if #row.cells ~= #t.colspecs then return end -- spanning cells: as Typst sees fit
+      for i, cell in ipairs(row.cells) do
+        longest[i] = math.max(longest[i] or 0, utf8.len(pandoc.utils.stringify(cell.contents)) + 5)
+      end
+    end
+  end
+  for _, n in ipairs(longest) do total = total + n end
+  if total <= LINE then return end
+  for _, n in ipairs(longest) do
+    if n <= LINE / #longest then left = left - n else long = long + math.min(n, 80) end
+  end
+  for i, n in ipairs(longest) do
+    t.colspecs[i][2] = (n <= LINE / #longest and n or left * math.min(n, 80) / long) / LINE
+  end
+end
+
 -- number a captioned Figure or Table; Typst numbers by itself, and in the same order
 local function captioned(el)
   local k = el.t == 'Figure' and 'fig' or 'tbl'
@@ -180,6 +202,7 @@ local function item(div)
   elseif el.t == 'RawBlock' then
     el = align(pandoc.read(el.text, 'html+tex_math_dollars').blocks[1]:walk { Inlines = glue })
   end
+  if typst and el.t == 'Table' then widths(el) end
   el.caption, el.attr = { long = caption }, div.attr
   return captioned(el) -- the walk goes on below el, not with el itself
 end
