@@ -142,6 +142,15 @@ def _text(value):
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def departures(claimed, variant):
+    """Return {field: value} of what a variant has otherwise than stated, and what it prints in place of what."""
+    stated, printed = claimed.variants["stated"], claimed.reads.get(variant, {})
+    fields = claimed.variants.get(variant, stated)
+    changed = {field: value for field, value in fields.items() if stated.get(field, ...) != value}
+    changed |= {field: "as in the course" for field in stated if field not in (*fields, *UNSEEN)}
+    return changed | {f"{name} printed is": other for name, other in printed.items()}
+
+
 def experiments(report):
     """Return a table of a report's experiments: what each is, and its settings beside those that all have in common."""
     common, changed, table = shared(report, "stated"), shared(report, "coded"), []
@@ -152,9 +161,9 @@ def experiments(report):
         if claimed.title == claimed.name:
             row["As stated"] = own.replace("–", "the course's setting")
         for variant in ("coded", "assigned"):
-            settings = claimed.variants.get(variant, stated)
-            left = {f: v for f, v in settings.items() if variant != "coded" or not alike or changed.get(f, ...) != v}
-            row[f"As {variant}"] = described({f: v for f, v in left.items() if stated.get(f, ...) != v})
+            known = changed if alike and variant == "coded" else {}
+            found = departures(claimed, variant).items()
+            row[f"As {variant}"] = described({name: value for name, value in found if known.get(name, ...) != value})
         table.append(row)
     frame = pd.DataFrame(table)
     return frame.loc[:, (frame != "–").any()]
