@@ -21,9 +21,12 @@ class Share:
         store.RESULTS.mkdir(parents=True, exist_ok=True)
         self.cores = [store.RESULTS / f".core-{index}" for index in range(number)]
         self.held, self.tried = [], 0.0
-        self.file = open(store.RESULTS / f".work-{os.getpid()}-{time.monotonic_ns()}", "w")
+        name = f"-{os.getpid()}-{time.monotonic_ns()}"
+        self.path = store.RESULTS / f".work{name}"
+        self.file = open(store.RESULTS / f".new{name}", "w")
         self.announce(0.0)
         _lock(self.file)
+        os.rename(self.file.name, self.path)  # only now, as the others remove a file of work that nobody has locked
 
     def announce(self, work):
         """Tell the other processes how much work, in FLOP, this one has left."""
@@ -36,7 +39,7 @@ class Share:
             with suppress(FileNotFoundError), open(path, "r+") as file:
                 if _lock(file):
                     path.unlink()  # its process has ended
-                elif str(path) != self.file.name:
+                elif path != self.path:
                     work += float(file.read())
         return work
 
@@ -58,7 +61,7 @@ class Share:
 
     def close(self):
         """Free all cores, and leave."""
-        os.unlink(self.file.name)
+        self.path.unlink(missing_ok=True)
         for file in (self.file, *self.held):
             file.close()
 
