@@ -127,7 +127,7 @@ $(CLAIMED): $(BUILD)/reproduction/%.ipynb: notebooks/reproduction/report.ipynb r
 	@$(EXECUTE) -p report $*
 # the front page of the reproduction sums all claims up
 $(BUILD)/reproduction/front.ipynb: $(wildcard reports/claims/*.yml) $(JUDGEMENT) | $(CLAIMED)
-$(BUILD)/reproduction/methods.ipynb: $(JUDGEMENT)
+$(BUILD)/reproduction/methods.ipynb: $(JUDGEMENT) docs/verdicts.md
 # the front page of the course report shows networks of all sections, and the appendix tells what all took
 $(BUILD)/summary.ipynb: $(BUILD)/07-lambda-search.ipynb
 $(BUILD)/summary.ipynb $(BUILD)/appendix.ipynb: | $(SECTIONS)
