@@ -222,11 +222,21 @@ def _prepared(name, identity, where, blocks):
                 raise DataError(f"{whole} cannot be written ({error.strerror}): make room there") from None
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+    files = [whole / file for file in ("about.json", "pixels.npy", "labels.npy")]
     try:
-        fingerprint = json.loads((whole / "about.json").read_text())["fingerprint"]
-        return Dataset(name, np.load(whole / "pixels.npy", "r"), np.load(whole / "labels.npy", "r"), fingerprint, where)
+        return _open(name, where, tuple((file, file.stat().st_mtime_ns) for file in files))
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{whole} is damaged ({error}): delete it and run again") from None
+
+
+@functools.lru_cache(
+    4
+)  # every result's name asks for the data; opened anew each time, it would use up the file handles
+def _open(name, where, files):
+    """Return the Dataset in prepared files, [(path, time of last change), ...]."""
+    (about, _), (pixels, _), (labels, _) = files
+    fingerprint = json.loads(about.read_text())["fingerprint"]
+    return Dataset(name, np.load(pixels, "r"), np.load(labels, "r"), fingerprint, where)
 
 
 def _write(folder, blocks):
