@@ -229,9 +229,8 @@ def _prepared(name, identity, where, blocks):
         raise DataError(f"{whole} is damaged ({error}): delete it and run again") from None
 
 
-@functools.lru_cache(
-    4
-)  # every result's name asks for the data; opened anew each time, it would use up the file handles
+# Each result's name asks for the data; opened anew each time, it would use up the file handles.
+@functools.lru_cache(4)
 def _open(name, where, files):
     """Return the Dataset in prepared files, [(path, time of last change), ...]."""
     (about, _), (pixels, _), (labels, _) = files
