@@ -214,7 +214,7 @@ def test_a_gradient_check_of_all_inputs_knows_the_penalty(tiny):
 
 def test_the_quick_profile_trains_little_of_everything(tiny, load):
     fewer = "settings: {stated: {n_train: 500}, assigned: {n_train: 500}}\n"
-    [(measured, results)] = measure.trained([load(fewer + ROUNDS)], "quick", "standin")
+    [(measured, results)] = measure.trained([load(fewer + ROUNDS)], "dry", "standin")
     assert {len(values) for values in measured.values()} == {2}
     assert {variant for _, variant in results} == {"stated", "coded", "assigned"}
     [[first], _] = results["WRONG", "stated"]

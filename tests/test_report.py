@@ -118,7 +118,7 @@ def test_notice_enters_later_captions_until_cleared(shown):
 
 
 def test_setup_gives_the_course_and_its_notice(shown):
-    course = setup("quick", "standin")
+    course = setup("dry", "standin")
     assert course.data == "standin" and course.n_s == 2250 // 150
     (notice_shown,) = shown
     assert "Stand-in images" in notice_shown.metadata["report"]["notice"]

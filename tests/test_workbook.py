@@ -55,7 +55,7 @@ def test_one_cell_of_literal_parameters(path):
     for line in ast.parse(cell["source"]).body:
         assert isinstance(line, ast.Assign) and len(line.targets) == 1
         values[line.targets[0].id] = ast.literal_eval(line.value)
-    assert values["profile"] in ("quick", "full") and values["data"] == "auto"
+    assert values["profile"] in ("dry", "quick", "full") and values["data"] == "auto"
 
 
 @each_notebook
@@ -190,7 +190,7 @@ def checkout(tmp_path_factory):
         environment.pop(name, None)
 
     def make(*arguments):
-        command = ["make", "PROFILE=quick", "DATA=standin", f"PY={sys.executable}", *arguments]
+        command = ["make", "PROFILE=dry", "DATA=standin", f"PY={sys.executable}", *arguments]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
         if done.returncode:
             pytest.fail(f"make {arguments}: {done.stdout}{done.stderr[-1000:]}", pytrace=False)
@@ -205,7 +205,7 @@ def built(folder):
 
 
 def test_every_notebook_runs_once(checkout):
-    """In the quick profile on the stand-in; report.ipynb once for each file of claims."""
+    """In the dry profile on the stand-in; report.ipynb once for each file of claims."""
     folder, _, first = checkout
     ran = re.findall(r"^reports/build/(\S+)\.ipynb: [\d.]+ s$", first.stdout, re.M)
     course = [path.stem for path in ROOT.glob("notebooks/*.ipynb")]
@@ -217,7 +217,7 @@ def test_every_notebook_runs_once(checkout):
         code = cells(folder / f"reports/build/{name}.ipynb", "code")
         assert all(cell["execution_count"] for cell in code)
         given = next(cell["source"] for cell in code if "injected-parameters" in cell["metadata"].get("tags", []))
-        assert 'profile = "quick"' in given and 'data = "standin"' in given
+        assert 'profile = "dry"' in given and 'data = "standin"' in given
 
 
 @pytest.mark.parametrize("name", ["report", "reproduction"])
@@ -228,7 +228,7 @@ def test_documents_are_whole(checkout, name):
     text = html.decode()
     assert text.rstrip().endswith("</html>") and len(text) > 100_000
     assert re.search(r'class="banner"[^>]*>\s*<p>[^<]*[Ss]tand-in images, not CIFAR-10', text)
-    assert "quick profile" in text
+    assert "dry profile" in text
     shares = filled(folder / f"reports/{name}.pdf")
     assert all(share > 0.8 for share in shares[:-1]), [round(share, 2) for share in shares]
 

@@ -28,7 +28,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m workbook.claims", description="Check what reports claim.")
     parser.add_argument("command", choices=("check", "train"), help="check one report, or only train what some need")
     parser.add_argument("files", nargs="+", metavar="FILE.yml")
-    parser.add_argument("--profile", choices=("quick", "full"), default="full")
+    parser.add_argument("--profile", choices=("dry", "full"), default="full")
     parser.add_argument("--data", choices=("auto", "cifar10", "standin"), default="auto")
     options, status = parser.parse_args(arguments), 1
     try:

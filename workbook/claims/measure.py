@@ -23,7 +23,7 @@ from workbook.runs.experiment import make
 from workbook.runs.profiles import profiled
 
 DEAR = 1.5e12  # floating point operations: an experiment of which one repeat takes more is not repeated more often
-QUICK_SEEDS, QUICK_TRIALS = 2, 4  # of the quick profile, which only shows that everything runs
+DRY_SEEDS, DRY_TRIALS = 2, 4  # of the dry profile, which only shows that everything runs
 
 
 def measure(report, profile="full", data_name="auto"):
@@ -51,11 +51,11 @@ class Plan:
 
     def __init__(self, report, profile, data_name):
         self.report, self.profile, self.data_name = report, profile, data_name
-        self.quick = profile == "quick"
-        self.first = QUICK_SEEDS if self.quick else report.seeds
+        self.dry = profile == "dry"
+        self.first = DRY_SEEDS if self.dry else report.seeds
         self.seeds = dict.fromkeys(report.experiments, self.first)
         self.coded = {name for e in report.effects for name, variant in (e.better, e.worse) if variant == "coded"}
-        self.coded |= set(report.experiments) if self.quick else set()
+        self.coded |= set(report.experiments) if self.dry else set()
         self.results, self.measured = {}, {}
 
     def tasks(self):
@@ -69,7 +69,7 @@ class Plan:
 
     def runs(self):
         """Return {(experiment, variant, seed): Experiments}."""
-        most = QUICK_TRIALS if self.quick else None
+        most = DRY_TRIALS if self.dry else None
         return {
             (*task, seed): [profiled(e, self.profile) for e in runs(self.report, *task, seed, self.data_name)[:most]]
             for task, n in self.tasks().items()
@@ -122,7 +122,7 @@ class Plan:
             values = scaled(number, coded) if coded is not None else values
         n = self.seeds[claimed.name]
         cheap = sum(cost.flop(result.experiment) for result in self.results[claimed.name, "stated"][0]) < DEAR
-        if cheap and not self.quick and not verdicts.enough(*values):
+        if cheap and not self.dry and not verdicts.enough(*values):
             n = min(n + verdicts.STEP, verdicts.MOST)
         for name in (claimed.name, number.over or claimed.name):
             self.seeds[name] = max(self.seeds[name], n)

@@ -25,7 +25,7 @@ _notice = ""  # state of the kernel: one notebook, one notice
 def setup(profile, data):
     """Return the course's Experiment under a profile, and show a notice if the numbers are not the real ones.
 
-    profile: "quick" or "full"; data: "auto", "cifar10" or "standin". Raises ValueError for an unknown profile,
+    profile: "dry", "quick" or "full"; data: "auto", "cifar10" or "standin". Raises ValueError for an unknown profile,
     lib.data.DataError if the data set cannot be found or downloaded.
     """
     course, caveat = profiles.setting(profile, data), profiles.caveat(profile, data)
