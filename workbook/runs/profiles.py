@@ -1,4 +1,4 @@
-"""How long every notebook trains: "full", the course's setting; "quick", its effects in seconds; "dry", that it runs."""
+"""How long notebooks train: "full", the course's setting; "quick", its effects in seconds; "dry", that it runs."""
 
 from dataclasses import dataclass, replace
 
