@@ -12,7 +12,7 @@ from workbook.runs.profiles import caveat, profiled, setting
 FIELDS = ("n_train", "n_validation", "sample", "n_s", "updates", "schedule_options", "log_every")
 
 
-@pytest.mark.parametrize("profile, updates", [("quick", 360), ("dry", 60)])
+@pytest.mark.parametrize("profile, updates", [("quick", 300), ("dry", 60)])
 def test_setting(tiny, profile, updates):
     full = setting("full", "standin")
     assert full == Experiment(data="standin")

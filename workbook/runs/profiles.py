@@ -20,7 +20,7 @@ class Shorter:
 
 
 SHORTER = {
-    "quick": Shorter(25, 20_000, 2_000, 1_000, 2, "effects are those of the full one, accuracies lower"),
+    "quick": Shorter(30, 10_000, 2_000, 1_000, 2, "effects are those of the full one, accuracies lower"),
     "dry": Shorter(150, 1_000, 1_000, 500, 3, "it only shows that everything runs"),
 }
 PROFILES = ("full", *SHORTER)
