@@ -7,17 +7,29 @@ from pathlib import Path
 
 from lib.choices import check_choice
 
-from . import costs, draws, layers, steps
+from .costs import DEEP, ONE_LAYER, SOFTMAX
 from .diagnosis import diagnose
+from .draws import DROPOUT, HE, LAMBDAS
+from .layers import AFFINE, BN_BACKWARD, BN_FORWARD, RELU
+from .steps import MINIBATCHES, MOMENTUM, RATE
 
 ROOT = Path(__file__).parents[2]
-EXERCISES = {
-    exercise.name: exercise
-    for exercise in (
-        steps.MINIBATCHES, layers.RELU, layers.AFFINE, costs.SOFTMAX, costs.ONE_LAYER, steps.MOMENTUM, steps.RATE,
-        layers.BN_FORWARD, layers.BN_BACKWARD, costs.DEEP, draws.LAMBDAS, draws.HE, draws.DROPOUT,
-    )
-}  # fmt: skip
+ALL = [
+    MINIBATCHES,
+    RELU,
+    AFFINE,
+    SOFTMAX,
+    ONE_LAYER,
+    MOMENTUM,
+    RATE,
+    BN_FORWARD,
+    BN_BACKWARD,
+    DEEP,
+    LAMBDAS,
+    HE,
+    DROPOUT,
+]
+EXERCISES = {exercise.name: exercise for exercise in ALL}
 
 _hinted = set()  # state of the kernel: exercises whose hint has been shown, or that are solved
 

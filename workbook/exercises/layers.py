@@ -208,7 +208,8 @@ BN_BACKWARD = Exercise(
     (layers.batch_norm_forward, layers.batch_norm_backward),
     (
         Mistake("the mean taken as a constant", "mu depends on all s_i, too. Its share of the gradient, minus the mean "
-                "of g, is missing.", _bn_backward(lambda g, S_hat, std, _: (g - S_hat * (g * S_hat).mean(axis=0)) / std)),
+                "of g, is missing.",
+                _bn_backward(lambda g, S_hat, std, _: (g - S_hat * (g * S_hat).mean(axis=0)) / std)),
         Mistake("the variance taken as a constant", "v depends on all s_i, too. Its share of the gradient, the term "
                 "with S_hat, is missing.", _bn_backward(lambda g, S_hat, std, _: (g - g.mean(axis=0)) / std)),
         Mistake("mean and variance taken as constants", "mu and v depend on all s_i, so each contributes a term to the "
@@ -216,8 +217,8 @@ BN_BACKWARD = Exercise(
         Mistake("variance with n - 1", "The variance is the mean of the squares: divide by n, as np.var does without "
                 "ddof=1.", _bn_backward(ddof=1)),
         Mistake("summed over the wrong axis", AXIS, _bn_backward(axis=1)),
-        Mistake("summed over the wrong axis", AXIS, _bn_backward(grad_gamma=lambda g, S_hat, *_: (g * S_hat).sum(axis=1),
-                                                                 grad_beta=lambda g: g.sum(axis=1))),
+        Mistake("summed over the wrong axis", AXIS,
+                _bn_backward(None, lambda g, S_hat, *_: (g * S_hat).sum(axis=1), lambda g: g.sum(axis=1))),
         Mistake("sums instead of means", "In grad_S the two sums over the images are to be divided by n.",
                 _bn_backward(lambda g, S_hat, std, _: (g - g.sum(axis=0) - S_hat * (g * S_hat).sum(axis=0)) / std)),
         Mistake("gamma forgotten", "g is gamma times grad_out.", _bn_backward(

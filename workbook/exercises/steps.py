@@ -85,13 +85,14 @@ MINIBATCHES = Exercise(
         Mistake("not shuffled", "The images keep their order.", _cut(lambda n, rng: np.arange(n))),
         Mistake("drawn with replacement", "Each number is drawn anew, so some images come twice and others never. Put "
                 "them in a random order instead: rng.permutation(n).", _cut(lambda n, rng: rng.integers(0, n, n))),
-        Mistake("the same order in every epoch", SEED_FIXED, _cut(lambda n, _: np.random.default_rng(1).permutation(n))),
+        Mistake("the same order in every epoch", SEED_FIXED,
+                _cut(lambda n, _: np.random.default_rng(1).permutation(n))),
         Mistake("rng not used", SEED_IGNORED, _cut(lambda n, rng: np.random.default_rng().permutation(n))),
         Mistake("without end", "It goes on after the epoch. It should stop when every image has come once.",
                 lambda n, m, rng: (piece for _ in range(9) for piece in _minibatches(n, m, rng))),
     ),
-    "lib's goes on without end, one epoch after the other, and *does* leave out an incomplete minibatch, so that all "
-    "steps weigh the same; in the course's settings there is none. To leave no image out, its inner range must end at n.",
+    "lib's goes on without end, one epoch after the other, and does leave out an incomplete minibatch, so that all "
+    "steps weigh the same; the course's settings have none. To leave no image out, its inner range must end at n.",
     observe=_minibatches_observed,
     tolerance=0.1,
 )  # fmt: skip
@@ -128,7 +129,7 @@ MOMENTUM = Exercise(
     lambda: {"a matrix, rho = 0.9": (*normal((4, 3), (4, 3), (4, 3)), 0.1, 0.9),
              "a vector, rho = 0.5": (*normal(5, 5, 5, seed=1), 0.02, 0.5)},
     "Two lines, in the order of the two formulas: first the new velocity, from the old one and the gradient; then "
-    "theta minus the *new* velocity. Write v = rho * v + ..., which makes a new array; v *= rho would change the caller's.",
+    "theta minus the new velocity. Write v = rho * v + ..., which makes a new array; v *= rho would change the caller's.",
     (Optimizer.step, Momentum),
     (
         Mistake("rate outside the velocity", "Your velocity is rho v + grad, and the rate comes with the step. That is "
