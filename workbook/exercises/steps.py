@@ -5,7 +5,7 @@ from itertools import islice
 import numpy as np
 
 from lib.nn.optimizers import Momentum, Optimizer
-from lib.nn.schedules import triangular
+from lib.nn.schedules import exponential, triangular
 from lib.nn.training import batches
 
 from .draws import SEED_FIXED, SEED_IGNORED
@@ -129,7 +129,7 @@ MOMENTUM = Exercise(
     lambda: {"a matrix, rho = 0.9": (*normal((4, 3), (4, 3), (4, 3)), 0.1, 0.9),
              "a vector, rho = 0.5": (*normal(5, 5, 5, seed=1), 0.02, 0.5)},
     "Two lines, in the order of the two formulas: first the new velocity, from the old one and the gradient; then "
-    "theta minus the new velocity. Write v = rho * v + ..., which makes a new array; v *= rho would change the caller's.",
+    "theta minus the new velocity. Write v = rho * v + ..., which makes a new array; v *= rho changes the caller's.",
     (Optimizer.step, Momentum),
     (
         Mistake("rate outside the velocity", "Your velocity is rho v + grad, and the rate comes with the step. That is "
@@ -217,5 +217,36 @@ RATE = Exercise(
                 _at(_triangle, low=lambda eta_min: 0.0, height=lambda low, high: high)),
         Mistake("eta_min forgotten", "The bottom of the triangle is eta_min, not 0.",
                 _at(_triangle, low=lambda eta_min: 0.0)),
+    ),
+)  # fmt: skip
+
+
+DECAY = Exercise(
+    "decayed_rate",
+    ("t", "eta", "factor", "every"),
+    ("eta_t",),
+    lambda t, eta, factor, every: exponential(t, eta, factor, every),
+    lambda: {"every 4 updates": (np.arange(25), 0.1, 0.5, 4), "every update": (np.arange(6), 0.02, 0.9, 1),
+             "a single update, t = 9": (9, 0.1, 0.95, 4)},
+    "t // every says how often the rate has decayed so far, and factor ** that is what remains. // and ** work on whole "
+    "arrays.",
+    (exponential,),
+    (
+        Mistake("falls between the steps", "The rate should stay the same for `every` updates: divide with //, not /.",
+                lambda t, eta, factor, every: eta * factor ** (t / every)),
+        Mistake("off by one", "The rate has decayed at t = 0 already. The first `every` updates have the rate eta.",
+                lambda t, eta, factor, every: eta * factor ** (t // every + 1)),
+        Mistake("off by one", "The rate decays one update too early: at t = every - 1.",
+                lambda t, eta, factor, every: eta * factor ** ((t + 1) // every)),
+        Mistake("off by one", "The rate decays one update too late: at t = every + 1.",
+                lambda t, eta, factor, every: eta * factor ** (np.maximum(np.asarray(t) - 1, 0) // every)),
+        Mistake("decays only once", "It decays at t = every and then no more.",
+                lambda t, eta, factor, every: np.where(np.asarray(t) >= every, eta * factor, eta)),
+        Mistake("decays in every update", "The rate is multiplied by factor in every update; wait for `every` of them.",
+                lambda t, eta, factor, every: eta * factor**t),
+        Mistake("multiplied, not raised to a power", "factor is multiplied by the number of decays; it is applied once "
+                "for each of them: a power.", lambda t, eta, factor, every: eta * factor * (t // every)),
+        Mistake("1 - factor", "What is taken off and what remains are exchanged: 0.95 means that 95 % remain.",
+                lambda t, eta, factor, every: eta * (1 - factor) ** (t // every)),
     ),
 )  # fmt: skip
