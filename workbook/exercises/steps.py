@@ -228,7 +228,7 @@ DECAY = Exercise(
     lambda t, eta, factor, every: exponential(t, eta, factor, every),
     lambda: {"every 4 updates": (np.arange(25), 0.1, 0.5, 4), "every update": (np.arange(6), 0.02, 0.9, 1),
              "a single update, t = 9": (9, 0.1, 0.95, 4)},
-    "t // every says how often the rate has decayed so far, and factor ** that is what remains. // and ** work on whole "
+    "t // every says how often the rate has decayed so far, and factor ** that is what remains. // and ** work on "
     "arrays.",
     (exponential,),
     (
