@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .exercise import Unfit
+from .exercise import Unfinished, Unfit
 
 #: what helps with an error message of Python's or NumPy's, by a part of the message
 ADVICE = {
@@ -41,7 +41,8 @@ def diagnose(exercise, function):
         try:
             theirs[label] = exercise.outcome(function, arguments)
         except Unfit as error:
-            return [Finding("unfinished" if "returns None" in str(error) else "not what was asked for", str(error))]
+            kind = "unfinished" if isinstance(error, Unfinished) else "not what was asked for"
+            return [Finding(kind, str(error))]
         except Exception as error:
             theirs[label], errors[label] = None, _described(error, function, label, exercise, arguments)
             continue
@@ -185,6 +186,9 @@ def _compared(exercise, what, labels, theirs, right):
     case = f"(case: {label})"
     if all(_same(theirs[each][what].T, right[each][what]) for each in labels):
         return Finding("transposed", f"{what} is right but transposed: {given.shape} instead of {wanted.shape} {case}.")
+    for other, array in right[label].items():
+        if other != what and _same(given, array):
+            return Finding("in another order", f"{what} is what {other} should be.")
     if given.shape != wanted.shape:
         if given.size == wanted.size and _same(given.ravel(), wanted.ravel()):
             return Finding("right values, wrong shape", f"{what} has shape {given.shape}, not {wanted.shape}.")
@@ -192,9 +196,6 @@ def _compared(exercise, what, labels, theirs, right):
     if not np.isfinite(given).all():
         return Finding("not finite", f"{what} has NaN or infinite entries {case}. Is something divided by 0, or too "
                        "large for exp?")  # fmt: skip
-    for other, array in right[label].items():
-        if other != what and _same(given, array):
-            return Finding("in another order", f"{what} is what {other} should be.")
     if finding := _factor(exercise, what, theirs, right):
         return finding
     place = np.unravel_index(np.abs(given.astype(float) - wanted).argmax(), wanted.shape)

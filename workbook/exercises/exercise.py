@@ -13,6 +13,10 @@ class Unfit(Exception):
     """What a student's function returned cannot be compared with anything; the message says why and what to do."""
 
 
+class Unfinished(Unfit):
+    """The function returned nothing."""
+
+
 @dataclass(frozen=True)
 class Mistake:
     """kind: a few words that name it; sentence: what it means, and where to look; function: it, with the mistake."""
@@ -54,19 +58,24 @@ class Exercise:
 
     def outcome(self, function, arguments):
         """Return {what: array} of a function for one case. Raises Unfit, and whatever the function raises."""
+
+        def answered(*given):
+            answer = function(*given)
+            if answer is None:
+                raise Unfinished(f"It returns None. Is there a `return {', '.join(self.returns)}` at the end?")
+            return answer
+
         with np.errstate(all="ignore"):
             if self.observe:
-                found = self.observe(function, *arguments)
+                found = self.observe(answered, *arguments)
             else:
-                found = named(function(*arguments), self.returns)
+                found = named(answered(*arguments), self.returns)
         return {what: array(value, what) for what, value in found.items()}
 
 
 def named(answer, names):
     """Return {name: part} of a function's answer; raises Unfit unless it has as many parts as there are names."""
     wanted = ", ".join(names)
-    if answer is None:
-        raise Unfit(f"It returns None. Is there a `return {wanted}` at the end?")
     if len(names) == 1:
         return {names[0]: answer}
     if not isinstance(answer, (tuple, list)):

@@ -24,6 +24,6 @@ def how_far(prediction, outcome, unit="", *, factor=False):
     elif chosen * outcome > 0:
         ratio = chosen / outcome
         side = "large" if ratio > 1 else "small"
-        print(f"{numbers}: {math.exp(abs(math.log(ratio))):.2g} times too {side}.")
+        print(f"{numbers}: {math.exp(abs(math.log(ratio))):.3g} times too {side}.")
     else:
         print(f"{numbers}: the two do not even have the same sign.")

@@ -40,8 +40,6 @@ def _minibatches_observed(function, n, batch_size, rng):
 
     def epoch(rng):
         answer = function(n, batch_size, rng)
-        if answer is None:
-            raise Unfit("It returns None. Return a list of arrays, or `yield` them one by one.")
         found = [array(each, "a minibatch") for each in islice(iter(answer), limit)]
         if any(each.ndim != 1 or each.dtype.kind not in "iu" for each in found):
             raise Unfit("Every minibatch should be an array of integers, the numbers of its images, of shape (m,).")
