@@ -20,7 +20,7 @@ def how_far(prediction, outcome, unit="", *, factor=False):
     outcome, unit = float(outcome), f" {unit}" if unit else ""
     numbers = f"You predicted {chosen:.4g}{unit}, and it is {outcome:.4g}{unit}"
     if not factor:
-        print(f"{numbers}: you were off by {abs(chosen - outcome):.2g}{' points' if unit == ' %' else unit}.")
+        print(f"{numbers}: you were off by {abs(chosen - outcome):.3g}{' points' if unit == ' %' else unit}.")
     elif chosen * outcome > 0:
         ratio = chosen / outcome
         side = "large" if ratio > 1 else "small"
