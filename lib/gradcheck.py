@@ -1,8 +1,13 @@
 """Are the gradients right? Finite differences, automatic differentiation, and a verdict on how far they are apart.
 
-All functions take one network in float64, because in float32 rounding would drown the differences, images X (n, d)
-float64, integer labels y (n,), and lambda. The cost is the one that training minimises: batch normalisation uses the
-statistics of X, and dropout drops the same units in every evaluation.
+``check`` is for any function of arrays. The others take one network in float64, because in float32 rounding would
+drown the differences, images X (n, d) float64, integer labels y (n,), and lambda. The cost is that of training: batch
+normalisation uses the statistics of X. Dropout drops the same units in every evaluation.
+
+**A network of your own** may be of any class that has ``layers``, a list with a dict {name: float64 array} for each
+layer, where "W" is what the penalty is on; ``forward(X, training=True, rng=generator)``, which uses these very arrays
+and returns scores (n, K) and a cache; and ``backward(grad_scores, cache)``, which returns the gradients for
+grad_scores (n, K), without the penalty's, in the shape of ``layers``.
 
 **When does a gradient pass?** An entry passes if the analytic and the numerical value differ by at most ROUNDING +
 RELATIVE * (the larger of the two), and an array passes if all its entries do. ROUNDING is the error that no centred
@@ -15,35 +20,33 @@ A ReLU whose input changes sign between the two points spoils the difference alt
 h = 1e-5 this is rare: try another seed before looking for a mistake.
 """
 
+import inspect
+
 import numpy as np
 
 from lib.nn.layers import affine_forward
 from lib.nn.losses import LOSSES, l2_penalty
+from lib.nn.network import Network
 from lib.nn.training import gradients as loss_gradients
 
-ROUNDING, RELATIVE = 1e-9, 1e-5
-STEP = 1e-5  # h of the finite differences
+ROUNDING, RELATIVE, STEP = 1e-9, 1e-5, 1e-5  # STEP is h of the finite differences
 
 
 def cost(network, X, y, l2, loss="softmax"):
     """Return the cost J, a scalar. Raises ValueError for T networks at once and for other types than float64."""
-    W = network.weights[0]
-    if W.ndim != 2 or W.dtype != np.float64 or X.dtype != np.float64:
+    weights = [layer["W"] for layer in network.layers if "W" in layer]
+    if any(W.ndim != 2 or W.dtype != np.float64 for W in weights) or X.dtype != np.float64:
         raise ValueError("gradients are checked for one network at a time, with weights and X in float64")
-    scores, _ = network.forward(X, training=True, rng=_masks())
-    return LOSSES[loss][0](scores, y)[0] + l2_penalty(network.weights, l2)
-
-
-def _masks():
-    """Return a new generator, always with the same seed, so that dropout drops the same units in every evaluation."""
-    return np.random.default_rng(0)
+    scores, _ = network.forward(X, training=True, rng=np.random.default_rng(0))  # always the same masks of dropout
+    return LOSSES[loss][0](scores, y)[0] + l2_penalty(weights, l2)
 
 
 def gradients(network, X, y, l2, loss="softmax"):
     """Return the analytic gradients of ``cost``, those that training uses, in the shape of ``network.layers``."""
-    grads, _ = loss_gradients(network, X, y, loss=loss, rng=_masks())
+    grads, _ = loss_gradients(network, X, y, loss=loss, rng=np.random.default_rng(0))
     for layer, grad in zip(network.layers, grads, strict=True):
-        grad["W"] += 2 * l2 * layer["W"]
+        if "W" in layer:
+            grad["W"] = grad["W"] + 2 * l2 * layer["W"]
     return grads
 
 
@@ -58,21 +61,78 @@ def numerical_gradients(network, X, y, l2, loss="softmax", *, h=STEP, centred=Tr
 
 
 def _layer_differences(layer, h, centred, problem, without=()):
-    return {name: _differences(array, h, centred, problem) for name, array in layer.items() if name not in without}
+    arrays = {name: array for name, array in layer.items() if name not in without}
+    return {name: _differences(array, lambda: cost(*problem), h, centred) for name, array in arrays.items()}
 
 
-def _differences(array, h, centred, problem):
-    """Return the finite differences over every entry of one array of the network, which is moved and put back."""
-    gradient, start = np.zeros_like(array), cost(*problem)
+def _differences(array, function, h=STEP, centred=True, grad_out=1.0):
+    """Return the finite differences of sum(grad_out * function()) over every entry of an array that function reads.
+
+    The array is moved and put back. Differences are taken before the sum, so that what does not change cancels.
+    """
+    gradient, start = np.zeros_like(array), function()
     for index in np.ndindex(array.shape):
         old = array[index]
         array[index] = old + h
-        above = cost(*problem)
+        above = function()
         array[index] = old - h
-        below = cost(*problem) if centred else start
+        below = function() if centred else start
         array[index] = old
-        gradient[index] = (above - below) / (2 * h if centred else h)
+        gradient[index] = np.sum(grad_out * (above - below)) / (2 * h if centred else h)
     return gradient
+
+
+def check(f, backward, *arrays):
+    """Print for each array whether its gradient from ``backward`` is right, and return whether all are.
+
+    f(*arrays) returns an array or a number. backward(grad_out, *arrays) returns the gradients of sum(grad_out * f), one
+    for each array, for a single array without a tuple. What else f needs is bound: ``lambda S: loss(S, y)``. Raises
+    TypeError or ValueError, which say what to change, for what cannot be checked.
+    """
+    names, out = _names(f, arrays), _output(f, arrays)
+    grad_out, before = np.random.default_rng(0).standard_normal(out.shape), [array.copy() for array in arrays]
+    found = backward(grad_out.copy(), *arrays)
+    if not all(map(np.array_equal, [*arrays, out], [*before, _output(f, arrays)])):
+        raise ValueError("f changes from call to call: give its random numbers a fixed seed, and let neither f nor "
+                         "backward change its arrays (write A = A - B instead of A -= B)")  # fmt: skip
+    if len(found := found if isinstance(found, (tuple, list)) else [found]) != len(arrays):
+        raise ValueError(f"backward returns {len(found)} gradients; needed is one for each of {', '.join(names)}")
+    rounding, verdicts = ROUNDING * max(1, np.abs(out).max(initial=0)), []
+    for name, array, gradient in zip(names, arrays, map(np.asarray, found), strict=True):
+        text, passes = f"the gradient has shape {gradient.shape}, {name} has {array.shape}", False
+        if gradient.shape == array.shape:
+            differences = _differences(array, lambda: _output(f, arrays), grad_out=grad_out)
+            measured = errors(gradient, differences, rounding)
+            text, passes = f"error {measured['norm']:.0e}", measured["passes"]
+            if not passes:
+                worst = np.unravel_index(np.abs(gradient - differences).argmax(), array.shape)
+                text = f"most of all at {[*map(int, worst)]}: {gradient[worst]:.6g}, and not {differences[worst]:.6g}"
+        print(f"{name}: {'right' if passes else 'wrong'}, {text}")
+        verdicts.append(passes)
+    return all(verdicts)
+
+
+def _names(f, arrays):
+    """Return the names of the arrays, those of f's arguments if it has as many; raises TypeError for other types."""
+    names = list(inspect.signature(f).parameters) if inspect.isfunction(f) else []
+    names = names if len(names) == len(arrays) else [f"array {number}" for number, _ in enumerate(arrays, 1)]
+    for name, array in zip(names, arrays, strict=True):
+        kind = getattr(array, "dtype", type(array).__name__)
+        if not isinstance(array, np.ndarray) or kind != np.float64:
+            raise TypeError(f"{name} is {kind}, but differences need float64: np.array({name}, np.float64). Labels and "
+                            "other integers have no derivative and are bound: lambda S: f(S, y)")  # fmt: skip
+    return names
+
+
+def _output(f, arrays):
+    """Return a copy of what f returns; raises TypeError unless that is one array or number, ValueError for shapes."""
+    try:
+        out = f(*arrays)
+    except ValueError as error:
+        raise ValueError(f"f fails for shapes {[array.shape for array in arrays]}: {error}") from error
+    if out is None or isinstance(out, tuple):
+        raise TypeError(f"f must return one array, not {type(out).__name__}; of several, check one: lambda X: f(X)[0]")
+    return np.array(out)
 
 
 def wide_gradients(network, X, y, loss="softmax", *, h=STEP):
@@ -85,7 +145,7 @@ def wide_gradients(network, X, y, loss="softmax", *, h=STEP):
     S, units = affine_forward(X, first["W"], first["b"])[0], np.eye(len(first["b"]))[:, None, :]
 
     def losses(shift):
-        scores, _ = network.forward_hidden(S + shift[:, None] * units, "batch", _masks())
+        scores, _ = network.forward_hidden(S + shift[:, None] * units, "batch", np.random.default_rng(0))
         return LOSSES[loss][0](scores, y)[0]
 
     columns = np.stack([(losses(h * x) - losses(-h * x)) / (2 * h) for x in X.T])
@@ -102,7 +162,7 @@ def autodiff_gradients(network, X, y, l2, loss="softmax"):
     import autograd.numpy as anp
     from autograd import grad
 
-    _, (_, *caches) = network.forward(X, training=True, rng=_masks())
+    _, (_, *caches) = network.forward(X, training=True, rng=np.random.default_rng(0))
     masks, Y = [cache.get("dropout", 1.0) for cache in caches], np.eye(network.layers[-1]["W"].shape[1])[y]
 
     def normalised(S, layer):
@@ -134,42 +194,45 @@ def autodiff_gradients(network, X, y, l2, loss="softmax"):
     return grad(formula)(network.layers)
 
 
-def errors(a, b):
+def errors(a, b, rounding=ROUNDING):
     """Return measures of the distance between two gradients of one array, as a dict: six floats and the verdict.
 
     "absolute": max |a - b|; "relative": max |a - b| / (|a| + |b|), the course's; "entry": the size of the entry with
     that largest relative error; "relative_max": max |a - b| / max(|a|, |b|), report 000's; "norm": ||a - b|| / (||a|| +
     ||b||); "mean": mean |a - b| / max(|a| + |b|), report 001's; "passes": the verdict as stated at the top, a bool.
-    Entries in which both are below ROUNDING are left out of the entrywise relative measures; if all are, as for a bias
+    Entries in which both are below rounding are left out of the entrywise relative measures; if all are, as for a bias
     in front of batch normalisation, the relative measures are 0.
     """
     difference, size, larger = np.abs(a - b), np.abs(a) + np.abs(b), np.maximum(np.abs(a), np.abs(b))
     found = {"absolute": difference.max(), "relative": 0.0, "entry": 0.0, "relative_max": 0.0, "norm": 0.0, "mean": 0.0}
-    measured = larger > ROUNDING
+    measured = larger > rounding
     if measured.any():
         relative = difference[measured] / size[measured]
         found["relative"], found["entry"] = relative.max(), larger[measured][relative.argmax()]
         found["relative_max"] = (difference[measured] / larger[measured]).max()
         found["norm"] = np.linalg.norm(a - b) / (np.linalg.norm(a) + np.linalg.norm(b))
         found["mean"] = difference.mean() / size.max()
-    return found | {"passes": bool((difference <= ROUNDING + RELATIVE * larger).all())}  # False for NaN
+    return found | {"passes": bool((difference <= rounding + RELATIVE * larger).all())}  # False for NaN
 
 
 def compare(network, X, y, l2, loss="softmax"):
     """Return one row for each array of a network: its analytic gradient against three others.
 
     A row is {"array": "W1", ...} with the ``errors`` against centred differences and the norm-wise errors against
-    "forward" differences and "automatic" differentiation. Its "passes" is True if the gradient passes against centred
-    differences and against automatic differentiation; forward differences are too coarse for a verdict.
+    "forward" differences and, for lib's own Network, "automatic" differentiation. Its "passes" is True if the gradient
+    passes against centred differences and automatic differentiation; forward ones are too coarse for a verdict.
     """
     problem = network, X, y, l2, loss
-    analytic, centred, automatic = gradients(*problem), numerical_gradients(*problem), autodiff_gradients(*problem)
-    forward = numerical_gradients(*problem, centred=False)
+    analytic, centred, forward = gradients(*problem), *(numerical_gradients(*problem, centred=c) for c in (True, False))
+    automatic = autodiff_gradients(*problem) if type(network) is Network else None
     rows = []
     for index, layer in enumerate(network.layers):
         for name in layer:
             grad = analytic[index][name]
-            row, second = errors(grad, centred[index][name]), errors(grad, automatic[index][name])
-            row |= {"forward": errors(grad, forward[index][name])["norm"], "automatic": second["norm"]}
-            rows.append({"array": f"{name}{index + 1}"} | row | {"passes": row["passes"] and second["passes"]})
+            row = {"array": f"{name}{index + 1}"} | errors(grad, centred[index][name])
+            row["forward"] = errors(grad, forward[index][name])["norm"]
+            if automatic:
+                second = errors(grad, automatic[index][name])
+                row |= {"automatic": second["norm"], "passes": row["passes"] and second["passes"]}
+            rows.append(row)
     return rows

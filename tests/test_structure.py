@@ -32,6 +32,7 @@ MAY = {
     "workbook.runs": ({"lib", "workbook.runs"}, {"workbook.runs.sweep": {"workbook.report.execute"}}),
     "workbook.report": ({"lib", "workbook.runs", "workbook.report"}, {}),
     "workbook.claims": ({"lib", "workbook"}, {}),
+    "workbook.exercises": ({"lib", "workbook.runs", "workbook.exercises"}, {}),
 }
 
 

@@ -24,15 +24,16 @@ CLAIMS = sorted((ROOT / "reports/claims").glob("*.yml"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
-def cells(path, kind):
+def cells(path, kind, exercises=True):
     """Return the cells of one kind with their sources as one text."""
     every = json.loads(path.read_text("utf-8"))["cells"]
-    return [cell | {"source": "".join(cell["source"])} for cell in every if cell["cell_type"] == kind]
+    kept = [cell for cell in every if exercises or "exercise" not in cell["metadata"].get("tags", [])]
+    return [cell | {"source": "".join(cell["source"])} for cell in kept if cell["cell_type"] == kind]
 
 
-def code_lines(path):
+def code_lines(path, exercises=True):
     """Return for each code cell its lines that are not empty."""
-    return [[line for line in cell["source"].splitlines() if line.strip()] for cell in cells(path, "code")]
+    return [[line for line in cell["source"].splitlines() if line.strip()] for cell in cells(path, "code", exercises)]
 
 
 # Notebooks
@@ -79,7 +80,7 @@ def test_cells_are_short(path):
 
 
 def test_numbered_notebooks_are_short():
-    lengths = {path.stem: sum(map(len, code_lines(path))) for path in NUMBERED}
+    lengths = {path.stem: sum(map(len, code_lines(path, exercises=False))) for path in NUMBERED}
     assert sum(lengths.values()) <= 900 and max(lengths.values()) <= 130, lengths
     assert sum(length < 80 for length in lengths.values()) > len(lengths) / 2, lengths
 
@@ -99,7 +100,7 @@ def test_notebooks_tell_and_the_library_computes(path):
     text = [cell["source"] for cell in cells(path, "markdown")]
     if path.stem != "report":  # its title and its prose are computed
         assert text[0].startswith("# ") and any(re.search(r"[a-z]{2,}[^.]*\.(\s|$)", part) for part in text)
-    tree = ast.parse("\n".join(cell["source"] for cell in cells(path, "code")))
+    tree = ast.parse("\n".join(cell["source"] for cell in cells(path, "code", exercises=False)))
     kinds = [type(node) for node in ast.walk(tree)]
     assert kinds.count(ast.ClassDef) == 0
     assert kinds.count(ast.FunctionDef) + kinds.count(ast.AsyncFunctionDef) <= 2

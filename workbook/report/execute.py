@@ -21,6 +21,8 @@ from .notebook import ReportError, read
 def execute(notebook, out, parameters=None):
     """Run a notebook in its own folder, write the executed copy to ``out``, and return the seconds that it took.
 
+    Cells tagged ``exercise`` are for the reader alone: they are left out.
+
     parameters: {name: value}; a string is read as a literal unless the default is a string, too. While the notebook
     runs, the copy grows as ``failed/<name>`` beside ``out``. It stays there if a cell fails, so ``out`` is either
     complete or does not exist. What the notebook prints goes to standard error. Raises ReportError if there is no such
@@ -101,9 +103,12 @@ def _run(notebook, partial, values):
         # a Unix socket of its own, as kernels that start side by side race for TCP ports; an absolute path, as the
         # kernel runs in another folder
         kernel = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
+        nb = read(notebook)
+        nb.cells = [cell for cell in nb.cells if "exercise" not in cell.metadata.get("tags", [])]
+        nbformat.write(nb, f"{folder}/{notebook.name}")
         try:
             return papermill.execute_notebook(
-                notebook, partial, values, cwd=notebook.parent, progress_bar=False, config=kernel,
+                f"{folder}/{notebook.name}", partial, values, cwd=notebook.parent, progress_bar=False, config=kernel,
                 stdout_file=sys.stderr, stderr_file=sys.stderr,
                 extra_arguments=["--log-level=CRITICAL"],  # or the kernel logs its own death
             )  # fmt: skip

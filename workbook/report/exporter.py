@@ -85,7 +85,7 @@ class ReportExporter(TemplateExporter):
         ours = {
             "ExtractOutputPreprocessor": {"enabled": True},
             "NbConvertBase": {"display_data_priority": ["image/svg+xml", "image/png", "image/jpeg", "text/html"]},
-            "TagRemovePreprocessor": {"remove_cell_tags": ["remove-cell"]},
+            "TagRemovePreprocessor": {"remove_cell_tags": ["remove-cell", "exercise"]},
         }
         config = super().default_config.copy()
         config.merge(Config(ours))

@@ -1,0 +1,6 @@
+"""The exercises at the end of the notebooks: predict a number, build a function, and learn what is wrong with it."""
+
+from .checking import check
+from .prediction import how_far
+
+__all__ = ["check", "how_far"]
