@@ -388,7 +388,7 @@ def test_wrong_parameters_are_refused(name, value, message, tmp_path, capsys):
 
 
 def test_one_parameters_cell_of_literals(tmp_path):
-    from workbook.report.execute import check_parameters
+    from workbook.report.parameters import check_parameters
 
     for cells, message in (
         ([], "exactly one cell must be tagged parameters, not 0"),
@@ -401,7 +401,7 @@ def test_one_parameters_cell_of_literals(tmp_path):
 
 
 def test_texts_become_the_defaults_types(tmp_path):
-    from workbook.report.execute import check_parameters
+    from workbook.report.parameters import check_parameters
 
     typed = {"profile": "1e5", "seed": "7", "eta": "1", "batch_norm": "False", "hidden": "[30]"}
     values = check_parameters(write(tmp_path / "n.ipynb", parameters()), typed)
