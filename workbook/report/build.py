@@ -18,8 +18,9 @@ def build(notebooks, output, code=False, figures="../figures", lax=False, metada
     metadata: a file with title, authors and links, ``<output>.yml`` by default; if there is none, those of
     ``reports/report.yml`` are taken. code: whether an appendix lists the notebooks' code. figures: the folder, relative
     to that of the report, to which every figure is written as ``<name>.svg`` and ``<name>.png``. lax: whether
-    references to what is not in these notebooks are accepted. No file is replaced before all are made. Raises ReportError if a
-    notebook is missing, failed or was not executed, or if a reference, label, formula or file is wrong.
+    references to what is not in these notebooks are accepted. No file is replaced before all are made. Raises
+    ReportError if a notebook is missing, failed or was not executed, or if a reference, label, formula or file is
+    wrong.
     """
     nb, made = merge(notebooks), {}
     config = Config({"ReportExporter": {"code": code, "strict": not lax, "figures": figures}})

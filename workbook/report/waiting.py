@@ -150,9 +150,13 @@ class Waiting:
         known = all(name in done or name in self.before for name in self.names)
         top = f"{self.title} {bar(len(self.trained), len(missing))} {len(self.trained)} of "
         top += f"{'' if known else 'at least '}{len(missing)} networks, {clock(time.time() - self.start)}"
+        if not missing:
+            top = f"{self.title}: {'' if known else 'so far '}no network to train, {clock(time.time() - self.start)}"
         seconds = self._seconds_left(sum(missing[k] for k in self.trained) + at_work, left - at_work, states)
         top += f", {clock(seconds)} left" if seconds is not None and known else ""
-        latest = max((each for each in told.values() if each["scores"]), key=lambda each: each["time"], default=None)
+        latest = self.trained and max(
+            (each for each in told.values() if each["scores"]), key=lambda each: each["time"], default=None
+        )
         if latest:
             best = max(each["scores"][0] for each in told.values() if each["scores"])
             top += f", best {score(latest['metric'], best)}, latest {score(latest['metric'], latest['scores'][1])}"

@@ -9,11 +9,11 @@ import os
 import signal
 import sys
 import time
-from collections import namedtuple
 from concurrent.futures import CancelledError
 from contextlib import closing, suppress
 from functools import cache
 from importlib.util import find_spec
+from typing import IO, NamedTuple
 
 from lib.data import DataError
 from workbook.runs.cores import Share
@@ -37,8 +37,21 @@ class Interrupted(KeyboardInterrupt):
         return [str(self)]
 
 
-#: core: the locked file of the core that it runs on; alone: whether its worker died and it is tried once more
-Job = namedtuple("Job", "number keys flop core alone")
+KILLER = RunError("it killed each worker that tried it (out of memory?)")
+
+
+class Job(NamedTuple):
+    """Runs that a worker trains together."""
+
+    number: int
+    keys: list
+    flop: float
+    core: IO  # the locked file of the core that it runs on
+    alone: bool  # whether its worker died and it is tried once more
+
+    def left(self, progress):
+        """Return the FLOP that are left."""
+        return self.flop * (1 - progress.underway.get(self.number, 0) / len(self.keys))
 
 
 def spread(function, queue, arguments, progress):
@@ -68,28 +81,23 @@ def spread(function, queue, arguments, progress):
             while queue or jobs or suspects:
                 if local:
                     _staff(client.cluster)
-                work = queue.work
-                for job in jobs.values():
-                    work += job.flop * (1 - progress.underway.get(job.number, 0) / len(job.keys))
+                work = queue.work + sum(job.left(progress) for job in jobs.values())
                 share.announce(work)
-                limit = (work + share.others()) / workers
                 while (queue or (suspects and not jobs)) and (core := share.take()):
                     alone, number = not queue, number + 1
-                    keys, flop = suspects.pop() if alone else queue.next(limit)
+                    keys, flop = suspects.pop() if alone else queue.next((work + share.others()) / workers)
                     future = client.submit(task, number, *arguments(keys), pure=False)
                     jobs[future] = Job(number, keys, flop, core, alone)
                 running = sum(len(job.keys) for job in jobs.values())
-                progress.say(_doing(client, share, running), work, len(queue) + running)
+                progress.say(_doing(client, share, running), work, max(1, len(queue) + running))
                 for future in [each for each in jobs if each.done()]:
                     job, outcome = jobs.pop(future), _outcome(future)
                     job.core.close()
                     progress.partly(job.number, 0)
-                    if not isinstance(outcome, KilledWorker):
-                        yield job.keys, outcome
-                    elif job.alone:
-                        yield job.keys, RunError("it killed each worker that tried it (out of memory?)")
-                    else:
+                    if isinstance(outcome, KilledWorker) and not job.alone:
                         suspects.append((job.keys, job.flop))
+                        continue
+                    yield job.keys, KILLER if isinstance(outcome, KilledWorker) else outcome
                 time.sleep(0.05)
     finally:
         if client.status == "running":
@@ -198,22 +206,28 @@ def connect():
     from distributed import Client, LocalCluster
 
     address = os.environ.get("SCHEDULER")
-    if not address or address == IN_PROCESS:
-        how = {"n_workers": 1, "processes": False} if address else {"n_workers": 0}
-        cluster = LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50, **how)
-        client = Client(cluster)
-        if not address:
-            # The thread that starts the workers hands them down that they ignore SIGINT: Ctrl-C is for us alone.
-            cluster.loop.add_callback(signal.pthread_sigmask, signal.SIG_BLOCK, [signal.SIGINT])
+    if address and address != IN_PROCESS:
+        client = _reach(address)
     else:
-        for name in ("distributed", "distributed.client"):  # they print tracebacks; what matters is said here
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        try:
-            client = Client(address, timeout=10)
-            client.wait_for_workers(1, timeout=60)
-        except (OSError, ValueError):
-            ways = f"start it with make scheduler, workers with make workers SCHEDULER={address}"
-            raise ClusterError(f"SCHEDULER={address}: no Dask scheduler with workers answers there; {ways}") from None
+        how = {"n_workers": 1, "processes": False} if address else {"n_workers": 0}  # _staff starts processes
+        client = Client(LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50, **how))
+        # The thread that starts workers hands down to them that they ignore SIGINT: Ctrl-C is for us alone.
+        client.cluster.loop.add_callback(signal.pthread_sigmask, signal.SIG_BLOCK, [signal.SIGINT])
     if address != IN_PROCESS and find_spec("bokeh"):  # without, the dashboard has no pages
         print(f"Dask's dashboard: {client.dashboard_link}", file=sys.stderr)
+    return client
+
+
+def _reach(address):
+    """Return the client of the scheduler at an address. Raises ClusterError if none with a worker answers there."""
+    from distributed import Client
+
+    for name in ("distributed", "distributed.client"):  # they print tracebacks; what matters is said here
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        client = Client(address, timeout=10)
+        client.wait_for_workers(1, timeout=60)
+    except (OSError, ValueError):
+        ways = f"start it with make scheduler, workers with make workers SCHEDULER={address}"
+        raise ClusterError(f"SCHEDULER={address}: no Dask scheduler with workers answers there; {ways}") from None
     return client

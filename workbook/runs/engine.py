@@ -98,9 +98,10 @@ def outcomes(wanted, progress):
     progress: a Progress. Raises ClusterError, Interrupted.
     """
     missing = {}
-    if progress.folder:
+    if progress.where == "file":
         progress.ask({k: flop(experiment) for k, experiment in wanted.items()})
     for k, experiment in wanted.items():
+        progress.say("loads what is stored")
         if result := _stored(k, experiment):
             yield k, progress.note(result, loaded=True)
         else:

@@ -25,14 +25,19 @@ class Progress:
         self.total, self.title, self.metric, self.better = total, title, name, max if goal == "maximize" else min
         self.counts, self.stale, self.underway, self.scores = Counter(), 0, {}, []
         self.doing, self.work, self.trained, self.left = "", 0.0, 0.0, None  # words, FLOP, FLOP, seconds
-        self.start, self.training, self.due = time.monotonic(), None, 0.0
-        self.folder, self.picture = os.environ.get("WORKBOOK_PROGRESS"), None
+        self.start, self.training, self.picture, self.ended = time.monotonic(), None, None, False
+        self.folder = os.environ.get("WORKBOOK_PROGRESS")
+        self.where = "terminal" if sys.stderr.isatty() else "log"
+        if self.folder or in_notebook():
+            self.where = "file" if self.folder else "notebook"
+        self.due = self.start + (self.where == "log")  # what is done within a second is not worth a line there
 
     def __enter__(self):
         return self
 
     def __exit__(self, *error):
-        self.end("")
+        if not self.ended:
+            self.end("")
 
     def note(self, outcome, loaded=False):
         """Count the outcome of a run, a Result or an exception, and return it."""
@@ -61,7 +66,7 @@ class Progress:
         """Show what is done, in words. work: the FLOP left of ``runs`` runs that wait or train."""
         self.doing, now = doing, time.monotonic()
         if work is not None:
-            self.training = self.training or now
+            self.training = now if self.training is None else self.training
             self.trained += max(0.0, self.work - work)
             self.work = work
             if self.trained:  # a search has not asked for all its runs yet: the others are like these
@@ -91,32 +96,31 @@ class Progress:
 
     def end(self, text):
         """Put a text, or nothing, in the place of what was shown."""
-        if self.folder:
+        self.ended = True
+        if self.where == "file":
             counted = {"trained": self.counts["done"], "loaded": self.counts["loaded"]}
-            counted["seconds"] = time.monotonic() - self.training if self.training else 0.0
+            counted["seconds"] = 0.0 if self.training is None else time.monotonic() - self.training
             self.doing, self.work, self.counts, self.training = "", 0.0, Counter(), None
             _told.update({name: _told[name] + value for name, value in counted.items()})
             self._write()
-        elif in_notebook():
+        elif self.where == "notebook":
             self._display(f"<small>{escape(text)}</small>" if text else "")
         else:
-            clear = "\r\x1b[K" if sys.stderr.isatty() and self.due else ""
+            clear = "\r\x1b[K" if self.where == "terminal" else ""
             print(clear + text, end="\n" if text else "", file=sys.stderr, flush=True)
-        self.due = 0.0
 
     def _show(self):
         """Show all this; return the seconds until it should be shown again."""
-        if self.folder:
+        if self.where == "file":
             self._write()
-        elif in_notebook():
+        elif self.where == "notebook":
             done = self.settled + sum(list(self.underway.values()))
             self._display(f'<progress value="{done}" max="{self.total}"></progress> {escape(self.line(200))}')
-        elif sys.stderr.isatty():
+        elif self.where == "terminal":
             print(f"\r\x1b[K{self.line(shutil.get_terminal_size().columns)}", end="", file=sys.stderr, flush=True)
         else:
             print(self.line(200), file=sys.stderr, flush=True)
-            return 60
-        return 0.5
+        return 60 if self.where == "log" else 0.5
 
     def _display(self, html):
         """Show HTML in JupyterLab, always at the same place; the report leaves it out."""
