@@ -6,10 +6,10 @@ import re
 import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 
 import nbformat
 import papermill
@@ -45,8 +45,6 @@ def execute(notebook, out, parameters=None):
         nb.metadata["source"] = str(notebook)  # the report links to it
     nbformat.write(nb, partial)
     os.replace(partial, out)
-    if not any(partial.parent.iterdir()):
-        partial.parent.rmdir()
     return time.perf_counter() - start
 
 
@@ -57,45 +55,41 @@ def _run(notebook, partial, values):
     interrupted, as by the stop button, so that it can say what is stored.
     """
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # it would print the traceback as well
-    outcome, os.environ["WORKBOOK_NAME"] = [], partial.stem  # the kernel is called by its notebook
-    thread = Thread(target=_papermill, args=(notebook, partial, values, outcome))
-    thread.start()
-    try:
-        while thread.is_alive():
-            thread.join(0.1)
-    except KeyboardInterrupt:
-        for signum, seconds in ((signal.SIGINT, 1.5), (signal.SIGKILL, 10)):
-            for kernel in psutil.Process().children():
-                with suppress(psutil.NoSuchProcess):
-                    kernel.send_signal(signum)
-            thread.join(seconds)
-        stop = outcome[0] if outcome and isinstance(outcome[0], KeyboardInterrupt) else KeyboardInterrupt()
-        raise stop from None
-    [found] = outcome
-    if isinstance(found, BaseException):
-        raise found
-    return found
+    os.environ["WORKBOOK_NAME"] = partial.stem  # what the kernel is called
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(_papermill, notebook, partial, values)
+        try:
+            return done.result()
+        except KeyboardInterrupt:
+            signum = signal.SIGINT
+            while not done.done():
+                for kernel in psutil.Process().children():
+                    with suppress(psutil.NoSuchProcess):
+                        kernel.send_signal(signum)
+                wait([done], 1.5)
+                signum = signal.SIGKILL
+            said = done.exception()
+            raise said if isinstance(said, KeyboardInterrupt) else KeyboardInterrupt() from None
 
 
-def _papermill(notebook, partial, values, outcome):
-    """Append to ``outcome`` the executed notebook, or the ReportError, or any other exception."""
+def _papermill(notebook, partial, values):
+    """Return the executed notebook; raises ReportError, or KeyboardInterrupt with what the interrupted kernel said."""
     with TemporaryDirectory() as folder:
         # a Unix socket of its own, as kernels that start side by side race for TCP ports; an absolute path, as the
         # kernel runs in another folder
         kernel = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
         try:
-            outcome.append(papermill.execute_notebook(
+            return papermill.execute_notebook(
                 notebook, partial, values, cwd=notebook.parent, progress_bar=False, config=kernel,
                 stdout_file=sys.stderr, stderr_file=sys.stderr,
                 extra_arguments=["--log-level=CRITICAL"],  # or the kernel logs its own death
-            ))  # fmt: skip
+            )  # fmt: skip
         except PapermillExecutionError as error:
-            stopped = error.ename in ("KeyboardInterrupt", "Interrupted")
-            outcome.append(KeyboardInterrupt(error.evalue) if stopped else ReportError(_told(error, partial)))
+            if error.ename in ("KeyboardInterrupt", "Interrupted"):
+                raise KeyboardInterrupt(error.evalue) from None
+            raise ReportError(_told(error, partial)) from None
         except DeadKernelError:
-            outcome.append(ReportError(f"{partial.stem}: the kernel died or was killed (see {partial})"))
-        except Exception as error:
-            outcome.append(error)
+            raise ReportError(f"{partial.stem}: the kernel died or was killed (see {partial})") from None
 
 
 def _told(error, partial):

@@ -121,13 +121,13 @@ def _stop(client, futures):
     Worker processes of this machine are killed; the next call starts others. A pass in this process, or on another
     machine, ends at its next log point: see ``_portable``.
     """
-    if client.status == "running":
-        client.cancel(list(futures))
     if _is_local(client):
         for nanny in list(client.cluster.workers.values()):
             nanny.close_gracefully()  # it would start another worker, which is not needed before the next call
             with suppress(ProcessLookupError, TypeError):  # None is the process of a worker that has ended
                 os.kill(nanny.pid, signal.SIGKILL)
+    if client.status == "running":
+        client.cancel(list(futures))
 
 
 def _staff(cluster):
@@ -209,7 +209,8 @@ def connect():
     if address and address != IN_PROCESS:
         client = _reach(address)
     else:
-        how = {"n_workers": 1, "processes": False} if address else {"n_workers": 0}  # _staff starts processes
+        logging.getLogger("tornado.application").setLevel(logging.CRITICAL)  # of workers that fail to start; see _staff
+        how = {"n_workers": 1, "processes": False} if address else {"n_workers": 0}
         client = Client(LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50, **how))
         # The thread that starts workers hands down to them that they ignore SIGINT: Ctrl-C is for us alone.
         client.cluster.loop.add_callback(signal.pthread_sigmask, signal.SIG_BLOCK, [signal.SIGINT])
