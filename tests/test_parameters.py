@@ -34,8 +34,8 @@ def execute(tiny, monkeypatch, tmp_path):
             yield keys, function(*arguments(keys), lambda runs: None)
 
     monkeypatch.setattr(engine, "spread", at_once)
-    monkeypatch.setattr(profiles, "QUICK", 1500)
-    monkeypatch.setattr(profiles, "QUICK_IMAGES", 300)
+    monkeypatch.setattr(profiles, "QUICK", 300)
+    monkeypatch.setattr(profiles, "QUICK_IMAGES", 150)
     monkeypatch.setattr(store, "REPORTS", tmp_path)
     monkeypatch.setattr(display, "_render", lambda fig, name: (b"", b""))
     monkeypatch.setattr(display, "display", lambda *arguments, **keywords: None)

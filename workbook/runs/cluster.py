@@ -13,6 +13,7 @@ from concurrent.futures import CancelledError
 from contextlib import closing, suppress
 from functools import cache
 from importlib.util import find_spec
+from multiprocessing import resource_tracker
 from typing import IO, NamedTuple
 
 from lib.data import DataError
@@ -122,10 +123,11 @@ def _stop(client, futures):
     machine, ends at its next log point: see ``_portable``.
     """
     if _is_local(client):
-        for nanny in list(client.cluster.workers.values()):
-            nanny.close_gracefully()  # it would start another worker, which is not needed before the next call
-            with suppress(ProcessLookupError, TypeError):  # None is the process of a worker that has ended
-                os.kill(nanny.pid, signal.SIGKILL)
+        for nanny in list(client.cluster._created):  # in its ``workers`` they are only when all have started
+            if pid := nanny.pid:
+                nanny.close_gracefully()  # it would start another worker, which is not needed before the next call
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
     if client.status == "running":
         client.cancel(list(futures))
 
@@ -212,7 +214,9 @@ def connect():
         logging.getLogger("tornado.application").setLevel(logging.CRITICAL)  # of workers that fail to start; see _staff
         how = {"n_workers": 1, "processes": False} if address else {"n_workers": 0}
         client = Client(LocalCluster(threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50, **how))
-        # The thread that starts workers hands down to them that they ignore SIGINT: Ctrl-C is for us alone.
+        # The thread that starts workers hands down to them that they do not get SIGINT: Ctrl-C is for us alone. The
+        # first of them would make multiprocessing start a process of its own, which undoes that for the thread.
+        resource_tracker.ensure_running()
         client.cluster.loop.add_callback(signal.pthread_sigmask, signal.SIG_BLOCK, [signal.SIGINT])
     if address != IN_PROCESS and find_spec("bokeh"):  # without, the dashboard has no pages
         print(f"Dask's dashboard: {client.dashboard_link}", file=sys.stderr)
