@@ -8,6 +8,12 @@ PY      ?= $(VENV)/bin/python
 # where make scheduler listens, and the processes of make workers, -1 for one a core
 HOST    ?= 127.0.0.1
 WORKERS ?= -1
+ifeq ($(filter $(PROFILE),auto quick full),)
+$(error PROFILE=$(PROFILE): say auto, quick or full)
+endif
+ifeq ($(filter $(DATA),auto cifar10 standin),)
+$(error DATA=$(DATA): say auto, cifar10 or standin)
+endif
 READY   := $(if $(filter $(VENV)/%,$(PY)),$(VENV)/ready)
 BUILD   := reports/build
 
@@ -26,10 +32,16 @@ LIBRARY   := $(wildcard lib/*.py lib/nn/*.py) workbook/report/report.mplstyle \
 	$(addprefix workbook/runs/,experiment.py fields.py oddities.py profiles.py engine.py search.py store.py)
 JUDGEMENT := $(wildcard workbook/claims/*.py workbook/claims/*.yml)
 EXPORT    := $(addprefix workbook/report/,build.py exporter.py) $(wildcard workbook/report/templates/report/*) reports/refs.bib
+# ONLY=05 makes a document of one section, FRESH=05 trains the networks of one anew.
+SECTION   = $(or $(filter $(BUILD)/$(1)%,$(COURSE)),\
+	$(error no section begins with $(1); there are $(notdir $(basename $(COURSE)))))
+CHOSEN   := $(if $(ONLY),$(call SECTION,$(ONLY)))
+ANEW     := $(if $(FRESH),$(call SECTION,$(FRESH)))
+ALONE    := $(COURSE:$(BUILD)/%.ipynb=reports/%.pdf)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env choice report reproduction all check lab sweep scheduler workers test bench lint clean distclean
+.PHONY: help env report reproduction all check lab sweep scheduler workers test bench lint clean distclean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -37,33 +49,33 @@ help: ## list these commands
 	@echo "PROFILE=dry|quick|full  dry: that everything runs; quick: the effects in a minute or two; full: the course's setting."
 	@echo "                    Default: full where CIFAR-10 is. Claims are checked in full or, to see that it works, dry."
 	@echo "DATA=auto|cifar10|standin  CIFAR10_DIR names its folder; else it is downloaded; else the stand-in is taken."
+	@echo "ONLY=05 makes one section of the report, FRESH=05 trains its networks anew, KEEP_GOING=1 goes on after a failure."
 	@echo "SCHEDULER=tcp://HOST:8786  reports, checks and sweeps train on that Dask cluster; see scheduler and workers."
 
 env: $(READY) ## make the Python environment in .venv
 
-# Runs make $(1) with two notebooks side by side, which share the cores, unless everything is up to date. In the quick
-# profile there is little to train: as many notebooks as there are cores, and each trains what it needs.
-define BUILD_ALL
-@read data fingerprint profile < $(BUILD)/choice; \
-if $(MAKE) -q $(1); then echo "$@: up to date ($$profile profile on $$data)"; exit; fi; \
-echo "$@: $$profile profile on $$data"; jobs=2; \
-[ $$profile = full ] || { export SCHEDULER=$${SCHEDULER:-inproc}; jobs=$$(getconf _NPROCESSORS_ONLN); }; \
-$(PY) -m workbook.report begin && $(MAKE) -s --no-print-directory -j$$jobs $(1) && $(PY) -m workbook.report cost $$data
-endef
+# Runs make $(1) with several notebooks side by side, which share the cores, unless all is up to date. With KEEP_GOING=1
+# a failed notebook stops no other, and documents $(2) are made of those that are well.
+comma := ,
+BUILD_ALL = @$(PY) -m workbook.report make $@ $(1) --profile $(PROFILE) --data $(DATA) \
+	$(if $(KEEP_GOING),--documents $(2))
+OF_COURSE   = reports/report=$(subst $() ,$(comma),$(COURSE))
+OF_REPEATED = reports/reproduction=$(subst $() ,$(comma),$(REPEATED))
 
-report: choice ## run the course's notebooks and build reports/report.pdf and reports/report.html
-	$(call BUILD_ALL,$(LONGEST) reports/report.pdf)
+report: $(READY) ## run the course's notebooks and build reports/report.pdf and reports/report.html
+	$(call BUILD_ALL,$(if $(ONLY),$(CHOSEN:$(BUILD)/%.ipynb=reports/%.pdf),$(LONGEST) reports/report.pdf),$(OF_COURSE))
 
-reproduction: choice ## run the five reports again and build reports/reproduction.pdf and reports/reproduction.html
-	$(call BUILD_ALL,reports/reproduction.pdf)
+reproduction: $(READY) ## run the five reports again and build reports/reproduction.pdf and reports/reproduction.html
+	$(call BUILD_ALL,reports/reproduction.pdf,$(OF_REPEATED))
 
-all: choice ## both
-	$(call BUILD_ALL,$(BUILD)/reproduction/trained $(LONGEST) reports/report.pdf reports/reproduction.pdf)
+all: $(READY) ## both
+	$(call BUILD_ALL,$(BUILD)/reproduction/trained $(LONGEST) reports/report.pdf reports/reproduction.pdf,\
+		$(OF_COURSE) $(OF_REPEATED))
 
-check: choice ## run the networks of a report of yours, CLAIMS=my-report.yml, and compare its numbers
+check: $(READY) ## run the networks of a report of yours, CLAIMS=my-report.yml, and compare its numbers
 	@test '$(CLAIMS)' || { echo "say which: make check CLAIMS=my-report.yml" >&2; exit 2; }
-	@read data fingerprint profile < $(BUILD)/choice; $(JUDGED) \
-	$(PY) -m workbook.claims check '$(CLAIMS)' --profile $$profile --data $$data
+	@set -- $$($(PY) -m workbook.report choice $(PROFILE) $(DATA)); test "$$3" || exit 2; profile=$$3; $(JUDGED) \
+	$(PY) -m workbook.claims check '$(CLAIMS)' --profile $$profile --data $$1
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	$(PY) -m jupyter lab notebooks
@@ -72,15 +84,10 @@ sweep: $(READY) ## run a sweep, SWEEP=notebooks/sweeps/lambda.yaml for one; agai
 	@$(PY) -m workbook.runs.sweep $(SWEEP)
 
 scheduler: $(READY) ## start what shares work among machines; HOST=its address for others than this one
-	$(PY) -m dask scheduler --host $(HOST) --port 8786
+	@$(PY) -m workbook.runs.machines scheduler '$(HOST)'
 
-# A worker ends with its scheduler; the loop brings it back. The nanny that watches over a worker imports workbook for
-# what it sets in the environment. Without it a worker trains 2.5 times slower, and may round differently from the
-# other machines.
 workers: $(READY) ## work for the scheduler SCHEDULER=tcp://HOST:8786, one process a core
-	@test '$(SCHEDULER)' || { echo "say whose: make workers SCHEDULER=tcp://HOST:8786" >&2; exit 2; }
-	while :; do $(PY) -m dask worker $(SCHEDULER) --nworkers $(WORKERS) --nthreads 1 --preload-nanny workbook \
-		--no-dashboard --death-timeout 60; sleep 5; done
+	@$(PY) -m workbook.runs.machines workers '$(SCHEDULER)' '$(WORKERS)'
 
 test: $(READY) ## run all tests
 	$(PY) -m pytest
@@ -105,14 +112,9 @@ $(VENV)/ready: pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-# What the reports are made with: data set, its fingerprint, profile. The file is written only when one of them
-# changes, and then the notebooks run again.
-choice: $(READY)
-	@mkdir -p $(BUILD)
-	@data=$$($(PY) -m lib.data $(DATA)) || exit 2; \
-	profile=$(PROFILE); \
-	if [ $$profile = auto ]; then case $$data in cifar10*) profile=full;; *) profile=quick;; esac; fi; \
-	echo "$$data $$profile" | cmp -s - $(BUILD)/choice || echo "$$data $$profile" > $(BUILD)/choice
+# What the reports are made with: data set, its fingerprint, profile. workbook.report writes the file, and only when one
+# of them changes; then the notebooks run again.
+$(BUILD)/choice:
 
 # Printed numbers can be judged at full length only; anything shorter just shows that it runs.
 JUDGED  = [ $$profile = full ] || profile=dry;
@@ -124,7 +126,8 @@ $(BUILD)/%.ipynb: notebooks/%.ipynb $(BUILD)/choice $(LIBRARY)
 # all networks of all claims in one go, so that no core waits for the last network of a report
 $(BUILD)/reproduction/trained: $(wildcard reports/claims/*.yml lib/nn/*.py) $(BUILD)/choice $(JUDGEMENT)
 	@read data fingerprint profile < $(BUILD)/choice; $(JUDGED) mkdir -p $(@D); \
-	$(PY) -m workbook.claims train reports/claims/*.yml --profile $$profile --data $$data && touch $@
+	WORKBOOK_NAME=claims $(PY) -m workbook.claims train reports/claims/*.yml --profile $$profile --data $$data && \
+	touch $@ && echo '{"state": "done", "seconds": 0}' > $(BUILD)/progress/claims.state
 $(CLAIMED): $(BUILD)/reproduction/%.ipynb: notebooks/reproduction/report.ipynb reports/claims/%.yml $(BUILD)/choice \
 		$(LIBRARY) $(JUDGEMENT) | $(BUILD)/reproduction/trained
 	@$(EXECUTE) -p report $*
@@ -135,6 +138,11 @@ $(BUILD)/reproduction/methods.ipynb: $(JUDGEMENT) docs/verdicts.md
 $(BUILD)/summary.ipynb: $(BUILD)/07-lambda-search.ipynb
 $(BUILD)/summary.ipynb $(BUILD)/appendix.ipynb: | $(SECTIONS)
 
+$(ANEW): $(if $(FRESH),FORCE)
+FORCE:
+
+$(ALONE): reports/%.pdf: $(BUILD)/%.ipynb $(EXPORT)
+	@$(PY) -m workbook.report build $< --output $(basename $@) --lax
 reports/report.pdf: $(COURSE) reports/report.yml $(EXPORT)
 	@$(PY) -m workbook.report build $(COURSE) --output $(basename $@)
 reports/reproduction.pdf: $(REPEATED) reports/reproduction.yml $(EXPORT)

@@ -1,18 +1,26 @@
 """Runs are trained once, stored at once, independent of their company; what goes wrong is told and costs no other."""
 
+import functools
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from threading import Event
+from types import SimpleNamespace
 
+import nbformat
 import numpy as np
+import psutil
 import pytest
+from nbformat.v4 import new_code_cell, new_notebook
 
 from workbook.runs import cluster, engine, store
+from workbook.runs import progress as progress_module
 from workbook.runs.experiment import Experiment, key, make, vary
 from workbook.runs.progress import Progress
 
@@ -169,10 +177,103 @@ def test_progress_counts_what_a_person_wants_to_know():
     ]:
         assert progress.note(outcome, loaded) is outcome
     assert str(progress) == "2 done, 1 loaded, 1 failed, 1 diverged, best loss 0.25"
-    progress.partly("job", 1.5)
-    assert progress.bar.n == 5.5
+    progress.partly("job", 1.4)
+    assert re.search(r"^title ▕█+ *▏ 5 of 6, .*best loss 0.25$", progress.line(100))
     progress.partly("job", 0)  # its worker died
-    assert progress.bar.n == 4 and progress.bar.initial == 1
+    assert " 4 of 6" in progress.line(100)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100])
+def test_a_line_of_progress_fits_and_has_its_bar(width):
+    """What is most important comes first; what does not fit is left out as a whole."""
+    progress = Progress(27, "runs")
+    progress.note(engine.Result(SMALL, "k", False, {}, {"validation_accuracy": 0.512345}, {}))
+    progress.say("18 in training")
+    line = progress.line(width)
+    assert len(line) < width and line.startswith("runs ▕          ▏ 1 of 27")
+    assert ("best 51.23 %" in line) == (width >= 80) and not line.endswith(",")
+
+
+def test_the_time_left_follows_from_the_work(monkeypatch):
+    """Two runs of ten are trained after 10 s, half of the work of those that were asked for; the others are alike."""
+    now = [0.0]
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: now[0])
+    progress = Progress(10, "runs")
+    progress.say("", work=400.0, runs=4)
+    assert progress.left is None
+    now[0] = 10.0
+    for _ in range(2):
+        progress.note(engine.Result(SMALL, "k", False, {}, {}, {}))
+    progress.say("", work=200.0, runs=2)
+    assert progress.left == pytest.approx(40)
+
+
+def test_a_log_gets_a_line_a_minute_and_none_in_the_first_second(monkeypatch, capsys):
+    now = [0.0]
+    monkeypatch.setattr(progress_module.time, "monotonic", lambda: now[0])
+    progress = Progress(3, "runs")
+    for now[0] in range(0, 150, 5):
+        progress.say("2 in training")
+    lines = capsys.readouterr().err.splitlines()
+    assert [re.search(r"\d:\d\d", line)[0] for line in lines] == ["0:05", "1:05", "2:05"] and "\r" not in str(lines)
+
+
+def test_jupyterlab_gets_one_bar_that_gives_way_to_the_outcome(monkeypatch, capsys):
+    """Not the red box of stderr."""
+    shown = []
+    handle = SimpleNamespace(update=lambda data, raw: shown.append(data["text/html"]))
+    monkeypatch.setattr(progress_module, "in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda data, **how: shown.append(data["text/html"]) or handle)
+    engine.run([SMALL])
+    assert shown[0].startswith('<progress value="0" max="1"></progress> runs') and "loads what is stored" in shown[0]
+    assert re.fullmatch(r"<small>1 runs: 0 loaded, 1 trained, .* s</small>", shown[-1])
+    assert capsys.readouterr().err == ""
+
+
+# Stopping
+
+
+def test_an_interrupted_run_says_what_is_stored_in_one_line(monkeypatch):
+    """The longest is first and finishes; the second is interrupted, and its training ends at the next report."""
+    ended = Event()
+
+    def train(experiments, dataset, progress):
+        if experiments[0].cycles == 2:
+            return real(experiments, dataset, progress)
+        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            while True:
+                progress(1)
+                time.sleep(0.01)
+        finally:
+            ended.set()
+
+    real = engine.train
+    monkeypatch.setattr(engine, "train", train)
+    with pytest.raises(cluster.Interrupted) as stop:
+        engine.run([SMALL, replace(SMALL, cycles=2)])
+    assert str(stop.value) == "interrupted, 1 of 2 stored; run again to go on"
+    assert stop.value._render_traceback_() == [str(stop.value)], "what a notebook shows"
+    assert isinstance(stop.value, KeyboardInterrupt) and ended.wait(5)
+    monkeypatch.setattr(engine, "train", real)
+    engine.run([SMALL])
+
+
+def test_a_single_experiment_is_a_list_of_one():
+    assert engine.run(SMALL) == engine.run([SMALL])
+    assert engine.run_groups({"a": SMALL}) == {"a": engine.run([SMALL])}
+    with pytest.raises(TypeError, match=r"run takes Experiments, such as vary\(course, .*, and got 'text'"):
+        engine.run(["text"])
+
+
+def test_old_results_are_trained_again_where_fresh_ones_are_wanted(monkeypatch, capsys):
+    engine.run([SMALL])
+    monkeypatch.setenv("WORKBOOK_FRESH", time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time.time() + 1)))
+    time.sleep(1.1)
+    engine.run([SMALL])
+    assert "0 loaded, 1 trained, " in capsys.readouterr().err.splitlines()[-1]
+    engine.run([SMALL])
+    assert "1 loaded, 0 trained, " in capsys.readouterr().err.splitlines()[-1]
 
 
 # On the local cluster: one process a core
@@ -237,3 +338,43 @@ def test_the_local_cluster_gives_the_same_results(monkeypatch, capsys, tmp_path)
     cluster.connect.cache_clear()
     assert [(r.scores, r.curves) for r in results[0]] == [(r.scores, r.curves) for r in results[1]]
     assert {r.run["trials"] for r in results[0]} == {3}
+
+
+LONG = """import pathlib
+from workbook.runs import store
+from workbook.runs.engine import run
+from workbook.runs.experiment import Experiment, vary
+store.RESULTS = pathlib.Path({results!r})
+long = Experiment(data="standin", n_train=300, n_s=10**6, cycles=1, sample=100, log_every=50)
+run(vary(long, seed=range(2)))"""
+
+
+def test_ctrl_c_ends_a_notebook_and_its_workers_at_once(tmp_path):
+    """In the terminal that executes it: two seconds for the processes, one line, no traceback."""
+    cells = [new_code_cell("", metadata={"tags": ["parameters"]}), new_code_cell(LONG.format(results=str(tmp_path)))]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), tmp_path / "long.ipynb")
+    environment = {name: value for name, value in os.environ.items() if name != "SCHEDULER"}
+    environment["WORKBOOK_PROGRESS"] = str(tmp_path)
+    command = [
+        sys.executable,
+        "-m",
+        "workbook.report",
+        "execute",
+        tmp_path / "long.ipynb",
+        "-o",
+        tmp_path / "out.ipynb",
+    ]
+    default = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's "&" has it ignored
+    how = {"cwd": store.ROOT, "env": environment, "stderr": subprocess.PIPE, "text": True, "preexec_fn": default}
+    with subprocess.Popen(command, **how) as process:
+        while not ((tmp_path / "out.json").exists() and "in training" in (tmp_path / "out.json").read_text()):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.1)
+        time.sleep(1)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGINT)
+        _, alive = psutil.wait_procs([each for each in children if "spawn_main" in str(each.cmdline())], timeout=2)
+        _, errors = process.communicate(timeout=20)
+    assert not alive and process.returncode == 130
+    assert errors.splitlines()[-1] == "interrupted, 0 of 2 stored; run again to go on" and "Traceback" not in errors

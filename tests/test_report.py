@@ -388,7 +388,7 @@ def test_wrong_parameters_are_refused(name, value, message, tmp_path, capsys):
 
 
 def test_one_parameters_cell_of_literals(tmp_path):
-    from workbook.report.execute import check_parameters
+    from workbook.report.parameters import check_parameters
 
     for cells, message in (
         ([], "exactly one cell must be tagged parameters, not 0"),
@@ -401,7 +401,7 @@ def test_one_parameters_cell_of_literals(tmp_path):
 
 
 def test_texts_become_the_defaults_types(tmp_path):
-    from workbook.report.execute import check_parameters
+    from workbook.report.parameters import check_parameters
 
     typed = {"profile": "1e5", "seed": "7", "eta": "1", "batch_norm": "False", "hidden": "[30]"}
     values = check_parameters(write(tmp_path / "n.ipynb", parameters()), typed)
@@ -418,7 +418,7 @@ def test_execute_writes_the_notebook_when_all_is_well(tmp_path, capsys):
     assert re.fullmatch(rf"{out}: \d+\.\d s\n", said.out)
     assert said.err == f"42 {tmp_path}\nhalf way\n"  # live, and nothing else
     assert "papermill" not in out.read_text()
-    assert [path.name for path in out.parent.iterdir()] == ["n.ipynb"]
+    assert [path for path in out.parent.rglob("*") if path.is_file()] == [out]
 
 
 def test_a_failed_notebook_is_kept_apart(tmp_path, capsys):
@@ -429,7 +429,8 @@ def test_a_failed_notebook_is_kept_apart(tmp_path, capsys):
     out.write_text("from an earlier run")
     assert run(notebook, out, ("seed", "7")) == 1
     failed = out.parent / "failed" / "n.ipynb"
-    line = f"error: n, cell 3 failed: ValueError: bad seed 7 (see {failed})\n"
+    where = """at "raise ValueError(f'bad seed {seed}')\""""
+    line = f"error: n, cell 3 failed {where}: ValueError: bad seed 7 (see {failed})\n"
     assert capsys.readouterr().err == line
     assert not out.exists()
     assert "bad seed" in failed.read_text()

@@ -18,7 +18,7 @@ from workbook.claims.file import load
 from workbook.claims.measure import trained
 from workbook.claims.source import ClaimError
 from workbook.runs import store
-from workbook.runs.cluster import ClusterError, Interrupted
+from workbook.runs.cluster import ClusterError
 
 NOTEBOOK = store.ROOT / "notebooks" / "reproduction" / "report.ipynb"
 
@@ -40,8 +40,8 @@ def main(arguments=None):
         return 0
     except (ClaimError, DataError, ClusterError) as error:
         message, status = error, 2
-    except (KeyboardInterrupt, Interrupted) as error:
-        message, status = f"{str(error) or 'stopped'}; the results so far are stored, the same command goes on", 3
+    except KeyboardInterrupt as error:  # an Interrupted is one
+        message, status = str(error) or "stopped; the results so far are stored, the same command goes on", 3
     except (RuntimeError, OSError) as error:  # RunError and ReportError are RuntimeErrors
         message = error
     print(f"{options.command}: {' '.join(str(message).split())}", file=sys.stderr)

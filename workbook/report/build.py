@@ -12,18 +12,21 @@ from .exporter import ReportHTMLExporter, ReportPDFExporter
 from .notebook import read
 
 
-def build(notebooks, output, code=False, figures="../figures"):
+def build(notebooks, output, code=False, figures="../figures", lax=False, metadata=None):
     """Make ``<output>.pdf`` and ``<output>.html`` of executed notebooks, in this order, and return the two paths.
 
-    ``<output>.yml`` may hold title, authors and links, else they are those of ``reports/report.yml``. code: whether an
-    appendix lists the notebooks' code. figures: the folder, relative to that of the report, to which every figure is
-    written as ``<name>.svg`` and ``<name>.png``. No file is replaced before all are made. Raises ReportError if a
-    notebook is missing, failed or was not executed, or if a reference, label, formula or file is wrong.
+    metadata: a file with title, authors and links, ``<output>.yml`` by default; if there is none, those of
+    ``reports/report.yml`` are taken. code: whether an appendix lists the notebooks' code. figures: the folder, relative
+    to that of the report, to which every figure is written as ``<name>.svg`` and ``<name>.png``. lax: whether
+    references to what is not in these notebooks are accepted. No file is replaced before all are made. Raises
+    ReportError if a notebook is missing, failed or was not executed, or if a reference, label, formula or file is
+    wrong.
     """
     nb, made = merge(notebooks), {}
-    config = Config({"ReportExporter": {"code": code, "strict": True, "figures": figures}})
-    if Path(f"{output}.yml").exists():
-        config.ReportExporter.metadata_file = f"{output}.yml"
+    config = Config({"ReportExporter": {"code": code, "strict": not lax, "figures": figures}})
+    metadata = metadata or f"{output}.yml"
+    if Path(metadata).exists():
+        config.ReportExporter.metadata_file = metadata
     for exporter in (ReportPDFExporter(config=config), ReportHTMLExporter(config=config)):
         resources = {"metadata": {"path": str(Path(notebooks[0]).parent), "name": Path(output).name}}
         result, _ = exporter.from_notebook_node(nb, resources)

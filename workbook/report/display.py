@@ -14,6 +14,8 @@ from IPython.display import display
 
 from workbook.runs import profiles
 
+from .parameters import check_injected
+
 TITLES = {"fig": "Figure", "tbl": "Table", "eq": "Equation", "sec": "Section"}
 
 #: The type of the output that carries recorded numbers
@@ -25,9 +27,11 @@ _notice = ""  # state of the kernel: one notebook, one notice
 def setup(profile, data):
     """Return the course's Experiment under a profile, and show a notice if the numbers are not the real ones.
 
-    profile: "dry", "quick" or "full"; data: "auto", "cifar10" or "standin". Raises ValueError for an unknown profile,
-    lib.data.DataError if the data set cannot be found or downloaded.
+    profile: "dry", "quick" or "full"; data: "auto", "cifar10" or "standin". Raises ReportError if papermill gave a
+    parameter that the notebook does not have, ValueError for an unknown profile, lib.data.DataError if the data set
+    cannot be found or downloaded.
     """
+    check_injected()
     course, caveat = profiles.setting(profile, data), profiles.caveat(profile, data)
     notice(caveat[:1].upper() + caveat[1:])
     return course

@@ -1,21 +1,26 @@
 """Run one notebook with parameters, strictly: papermill only warns of names that it does not know."""
 
-import ast
-import difflib
 import logging
 import os
+import re
+import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nbformat
 import papermill
+import psutil
 from nbclient.exceptions import DeadKernelError
+from nbconvert.filters import strip_ansi
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
 from .notebook import ReportError, read
+from .parameters import check_parameters
 
 
 def execute(notebook, out, parameters=None):
@@ -26,7 +31,7 @@ def execute(notebook, out, parameters=None):
     parameters: {name: value}; a string is read as a literal unless the default is a string, too. While the notebook
     runs, the copy grows as ``failed/<name>`` beside ``out``. It stays there if a cell fails, so ``out`` is either
     complete or does not exist. What the notebook prints goes to standard error. Raises ReportError if there is no such
-    notebook or parameter, if a value has the wrong type, or if a cell fails.
+    notebook or parameter, if a value has the wrong type, or if a cell fails; KeyboardInterrupt with the kernel's words.
     """
     notebook, out = Path(notebook), Path(out)
     values = check_parameters(notebook, parameters or {})
@@ -42,63 +47,35 @@ def execute(notebook, out, parameters=None):
         nb.metadata["source"] = str(notebook)  # the report links to it
     nbformat.write(nb, partial)
     os.replace(partial, out)
-    if not any(partial.parent.iterdir()):
-        partial.parent.rmdir()
     return time.perf_counter() - start
 
 
-def check_parameters(notebook, parameters):
-    """Return {name: value} with strings turned into values of the defaults' types.
-
-    Raises ReportError for an unknown name (and suggests the nearest), a value of the wrong type, and as ``defaults``.
-    """
-    known, values = defaults(notebook), {}
-    for name, value in parameters.items():
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {near[0]}?" if near else f"its parameters are {', '.join(known) or 'none'}"
-            raise ReportError(f"{notebook}: no parameter {name}; {hint}")
-        try:
-            values[name] = _fit(value, known[name])
-        except TypeError:
-            wanted = type(known[name]).__name__
-            message = f"{notebook}: parameter {name} must be {wanted}, such as {known[name]!r}, not {value!r}"
-            raise ReportError(message) from None
-    return values
-
-
-def defaults(notebook):
-    """Return {name: default} of a notebook's parameters.
-
-    Raises ReportError unless exactly one cell is tagged ``parameters`` and holds nothing but literals.
-    """
-    cells = [cell for cell in read(notebook).cells if "parameters" in cell.metadata.get("tags", [])]
-    if len(cells) != 1:
-        raise ReportError(f"{notebook}: exactly one cell must be tagged parameters, not {len(cells)}")
-    try:
-        return {line.targets[0].id: ast.literal_eval(line.value) for line in ast.parse(cells[0].source).body}
-    except (SyntaxError, ValueError, AttributeError):
-        raise ReportError(f"{notebook}: the parameters cell may hold only lines like name = 1e-3") from None
-
-
-def _fit(value, default):
-    """Return ``value`` as the type of ``default``; raises TypeError if it does not fit."""
-    if isinstance(value, str) and not isinstance(default, str):
-        try:
-            value = ast.literal_eval(value)
-        except (SyntaxError, ValueError):
-            if default is not None:
-                raise TypeError from None
-    if type(default) is float and type(value) is int:
-        return float(value)
-    if default is not None and type(value) is not type(default):
-        raise TypeError
-    return value
-
-
 def _run(notebook, partial, values):
-    """Run the notebook with papermill; its errors become one line."""
+    """Run the notebook with papermill; its errors become one line.
+
+    In a thread, as nbclient would answer a signal in the main one by killing the kernel. Here the kernel is
+    interrupted, as by the stop button, so that it can say what is stored.
+    """
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # it would print the traceback as well
+    os.environ["WORKBOOK_NAME"] = partial.stem  # what the kernel is called
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(_papermill, notebook, partial, values)
+        try:
+            return done.result()
+        except KeyboardInterrupt:
+            signum = signal.SIGINT
+            while not done.done():
+                for kernel in psutil.Process().children():
+                    with suppress(psutil.NoSuchProcess):
+                        kernel.send_signal(signum)
+                wait([done], 1.5)
+                signum = signal.SIGKILL
+            said = done.exception()
+            raise said if isinstance(said, KeyboardInterrupt) else KeyboardInterrupt() from None
+
+
+def _papermill(notebook, partial, values):
+    """Return the executed notebook; raises ReportError, or KeyboardInterrupt with what the interrupted kernel said."""
     with TemporaryDirectory() as folder:
         # a Unix socket of its own, as kernels that start side by side race for TCP ports; an absolute path, as the
         # kernel runs in another folder
@@ -113,11 +90,21 @@ def _run(notebook, partial, values):
                 extra_arguments=["--log-level=CRITICAL"],  # or the kernel logs its own death
             )  # fmt: skip
         except PapermillExecutionError as error:
-            what = f"{error.ename}: {' '.join(error.evalue.split())}".rstrip(": ")
-            # the cell's number in the reader's notebook, which lacks the cells that papermill added
-            tags = [cell.metadata.get("tags", []) for cell in read(partial).cells]
-            tags = [each for each in tags if "papermill-error-cell-tag" not in each][: error.cell_index + 1]
-            number = sum("injected-parameters" not in each for each in tags)
-            raise ReportError(f"{partial.stem}, cell {number} failed: {what} (see {partial})") from None
+            if error.ename in ("KeyboardInterrupt", "Interrupted"):
+                raise KeyboardInterrupt(error.evalue) from None
+            raise ReportError(_told(error, partial)) from None
         except DeadKernelError:
             raise ReportError(f"{partial.stem}: the kernel died or was killed (see {partial})") from None
+
+
+def _told(error, partial):
+    """Return in one line which cell of an executed notebook failed, why, and at which line."""
+    what = f"{error.ename}: {' '.join(error.evalue.split())}".rstrip(": ")
+    # the cell's number in the reader's notebook, which lacks the cells that papermill added
+    tags = [cell.metadata.get("tags", []) for cell in read(partial).cells]
+    tags = [each for each in tags if "papermill-error-cell-tag" not in each][: error.cell_index + 1]
+    number = sum("injected-parameters" not in each for each in tags)
+    line = re.search(r"Cell In\[\d+\], line (\d+)", strip_ansi("\n".join(error.traceback)))
+    source = error.source.splitlines()
+    where = f" at {source[int(line[1]) - 1].strip()!r}" if line and int(line[1]) <= len(source) else ""
+    return f"{partial.stem}, cell {number} failed{where}: {what} (see {partial})"

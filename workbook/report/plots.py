@@ -5,6 +5,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
+from lib.data import CLASSES
+
 plt.style.use(Path(__file__).parent / "report.mplstyle")
 
 WIDTH, _ = plt.rcParams["figure.figsize"]  # inches: the text width of the report
@@ -21,6 +23,27 @@ def images(pixels, columns, titles=None):
         if index < len(pixels):
             ax.imshow(np.reshape(pixels[index], (3, 32, 32)).transpose(1, 2, 0), interpolation="nearest")
             ax.set_title(titles[index] if titles else "", fontsize=8, pad=2)
+    return fig
+
+
+def mistakes(trained, shown, n=20):
+    """Draw the n surest mistakes of a TrainedNetwork among lib.nn.splits.Images: what each shows, and what it said."""
+    wrong, said = trained.wrong(shown)[:n], trained.predict(shown)
+    titles = [f"{CLASSES[shown.labels[index]]}\nnot {CLASSES[said[index]]}" for index in wrong]
+    return images(shown.raw(wrong), 10, titles)
+
+
+def confusion(table):
+    """Draw ``tables.confusion``: of the images of each class, how many in a hundred were given to each class."""
+    shares = 100 * table.to_numpy() / np.maximum(table.to_numpy().sum(axis=1, keepdims=True), 1)
+    fig, ax = plt.subplots(figsize=(0.8 * WIDTH, 0.7 * WIDTH))
+    ax.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    for (row, column), share in np.ndenumerate(shares):
+        color = "white" if share > 50 else "black"
+        ax.text(column, row, f"{share:.0f}", ha="center", va="center", fontsize=7, color=color)
+    ax.set_xticks(range(len(table)), table.columns, rotation=45, ha="right")
+    ax.set_yticks(range(len(table)), table.index)
+    ax.set(xlabel="Predicted", ylabel="Class")
     return fig
 
 

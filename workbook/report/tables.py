@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from lib.data import CLASSES
+
 
 def rows(results):
     """Return a DataFrame, one row for each run: its settings, its final scores (accuracies as fractions), its key."""
@@ -82,6 +84,13 @@ def sign(effect):
     """Return 1 or -1 where the whole interval of a ``difference`` lies on one side of 0, and 0 where it does not."""
     mean, half = effect
     return int(np.sign(mean)) if abs(mean) > half else 0
+
+
+def confusion(labels, predicted):
+    """Return how many images (n,) of each class, one row a class, were given to each class, one column a class."""
+    counts = np.zeros((len(CLASSES), len(CLASSES)), int)
+    np.add.at(counts, (labels, predicted), 1)
+    return pd.DataFrame(counts, pd.Index(CLASSES, name="Class"), CLASSES)
 
 
 def environment(records):

@@ -6,12 +6,19 @@ leaves a free one to the others for a moment, so that all go on. A lock ends wit
 
 import fcntl
 import os
+import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 from workbook.runs import store
 
 MOMENT = 0.5  # seconds
+
+
+def process_name():
+    """Return what people call this process: the notebook, or the program, that it runs."""
+    return os.environ.get("WORKBOOK_NAME") or Path(os.environ.get("JPY_SESSION_NAME") or sys.argv[0] or "python").stem
 
 
 class Share:
@@ -52,12 +59,19 @@ class Share:
             return None
         self.tried = time.monotonic()
         for path in self.cores:
-            core = open(path, "w")
+            core = open(path, "a")  # not "w", which would erase the holder's name
             if _lock(core):
+                core.truncate(0)
+                core.write(f"{process_name()} (process {os.getpid()})")
+                core.flush()
                 self.held.append(core)
                 return core
             core.close()
         return None
+
+    def holders(self):
+        """Return the names of the processes that have the cores, as they wrote them into the files."""
+        return sorted({path.read_text() for path in self.cores if path.exists()})
 
     def close(self):
         """Free all cores, and leave."""

@@ -1,7 +1,7 @@
 """Runs experiments: loads what is stored, trains the rest side by side, and stores every result when it is there."""
 
+import os
 import platform
-import sys
 import time
 from dataclasses import asdict, dataclass
 
@@ -10,10 +10,12 @@ import numpy as np
 from lib import data
 from lib.nn.passes import train
 from workbook.runs import store
-from workbook.runs.cluster import ClusterError, RunError, spread
+from workbook.runs.cluster import ClusterError, Interrupted, RunError, spread
+from workbook.runs.cost import flop
 from workbook.runs.experiment import Experiment, code_version, departures, key, make
 from workbook.runs.passes import Queue
 from workbook.runs.progress import Progress
+from workbook.runs.trained import network_of
 
 
 @dataclass(frozen=True)
@@ -32,35 +34,62 @@ class Result:
         """The first layer's weights (d_in, d_out) float64, where the experiment keeps them; read from the store."""
         return np.array(store.load(self.key)["weights"], float)
 
+    def network(self):
+        """Return the trained network with its images, a workbook.runs.trained.TrainedNetwork.
+
+        It is trained again: a second in the quick profile, up to a minute in the full one. If its numbers are not the
+        stored ones to the last bit, as with another version of NumPy or another processor, a line says so. Where the
+        experiment has ``keep_weights``, the network is stored then, and read the next time.
+        """
+        return network_of(self)
+
 
 def run(experiments):
     """Return the Results of experiments in their order, training those that the store does not have.
 
-    Says on stderr how many were loaded, how many trained, and how many of these were stale: stored, but by another
-    ``lib/nn`` or with other defaults. An interrupted call goes on where it stopped. Raises RunError if a pass fails,
-    after the others have been finished and stored; ClusterError; Interrupted.
+    experiments: a list, or a single one, which gives a list of one. Says in the end how many were loaded, how many
+    trained, and how many of these were stale: stored, but by another ``lib/nn`` or with other defaults. An interrupted
+    call goes on where it stopped. Raises RunError if a pass fails, after the others have been finished and stored;
+    ClusterError; Interrupted; TypeError for anything but experiments.
     """
+    experiments = _listed(experiments)
     start, keys = time.perf_counter(), [key(e) for e in experiments]
     wanted = dict(zip(keys, experiments, strict=True))
-    progress = Progress(len(wanted), "runs")
-    with progress.bar:
-        found = dict(outcomes(wanted, progress))
-    failed = [k for k, outcome in found.items() if isinstance(outcome, Exception)]
-    if failed:
-        first, error = departures(wanted[failed[0]]), found[failed[0]]
-        what = ", ".join(f"{name}={value!r}" for name, value in first.items())
-        counts = f"{len(failed)} of {len(found)} runs failed, the others are stored"
-        raise RunError(f"{counts}; the first is {what}: {error!r}") from error
-    stale = f" ({progress.stale} of them stale: stored by another lib/nn or other defaults)" if progress.stale else ""
-    counts = f"{progress.counts['loaded']} loaded, {progress.counts['done']} trained{stale}"
-    print(f"{len(wanted)} runs: {counts}, {time.perf_counter() - start:.1f} s", file=sys.stderr)
+    with Progress(len(wanted), "runs") as progress:
+        try:
+            found = dict(outcomes(wanted, progress))
+        except KeyboardInterrupt as stop:
+            stored = sum(store.load(k) is not None for k in wanted)
+            what = str(stop) or "interrupted"
+            raise Interrupted(f"{what}, {stored} of {len(wanted)} stored; run again to go on") from None
+        failed = [k for k, outcome in found.items() if isinstance(outcome, Exception)]
+        if failed:
+            first, error = departures(wanted[failed[0]]), found[failed[0]]
+            what = ", ".join(f"{name}={value!r}" for name, value in first.items())
+            counts = f"{len(failed)} of {len(found)} runs failed, the others are stored"
+            raise RunError(f"{counts}; the first is {what}: {error!r}") from error
+        stale = f" ({progress.stale} of them stale: stored by another lib/nn or other defaults)"
+        counts = (
+            f"{progress.counts['loaded']} loaded, {progress.counts['done']} trained{stale if progress.stale else ''}"
+        )
+        progress.end(f"{len(wanted)} runs: {counts}, {time.perf_counter() - start:.1f} s")
     return [found[k] for k in keys]
 
 
 def run_groups(groups):
     """Return {name: Results} for {name: experiments}, all trained in one ``run``."""
+    groups = {name: _listed(experiments) for name, experiments in groups.items()}
     results = iter(run([e for experiments in groups.values() for e in experiments]))
     return {name: [next(results) for _ in experiments] for name, experiments in groups.items()}
+
+
+def _listed(experiments):
+    """Return a list of experiments; raises TypeError for anything else."""
+    experiments = [experiments] if isinstance(experiments, Experiment) else list(experiments)
+    for each in experiments:
+        if not isinstance(each, Experiment):
+            raise TypeError(f"run takes Experiments, such as vary(course, seed=range(5)), and got {each!r}")
+    return experiments
 
 
 def outcomes(wanted, progress):
@@ -69,12 +98,15 @@ def outcomes(wanted, progress):
     progress: a Progress. Raises ClusterError, Interrupted.
     """
     missing = {}
+    if progress.where == "file":
+        progress.ask({k: flop(experiment) for k, experiment in wanted.items()})
     for k, experiment in wanted.items():
+        progress.say("loads what is stored")
         if result := _stored(k, experiment):
             yield k, progress.note(result, loaded=True)
         else:
             missing[k] = experiment
-            progress.stale += store.is_stale(k)
+            progress.stale += "WORKBOOK_FRESH" not in os.environ and store.is_stale(k)
 
     def arguments(keys):
         return [asdict(missing[k]) for k in keys], _version(missing[keys[0]].data)
@@ -88,10 +120,12 @@ def outcomes(wanted, progress):
 
 
 def _stored(key, experiment):
-    """Return the stored Result; None where there is none, or where it was trained with other defaults."""
+    """Return the stored Result; None where there is none, or one with other defaults, or older than WORKBOOK_FRESH."""
     record = store.load(key)
     try:
         if not record or make(record["run"]["experiment"]) != experiment:
+            return None
+        if record["run"]["date"] < os.environ.get("WORKBOOK_FRESH", ""):
             return None
     except ValueError:  # it has a field, or a value, that there is no more
         return None

@@ -26,8 +26,8 @@ class Queue:
             groups[alike(run)].append(key)
         self.groups = [(keys, cost(runs[keys[0]]), most(runs[keys[0]])) for keys in groups.values()]
 
-    def __bool__(self):
-        return bool(self.groups)
+    def __len__(self):
+        return sum(len(keys) for keys, _, _ in self.groups)
 
     @property
     def work(self):

@@ -118,7 +118,7 @@ class Notebook:
 
     def make(self, parameters):
         """Return all parameters as the notebook takes them. Raises ValueError."""
-        from workbook.report.execute import ReportError, check_parameters, defaults  # papermill takes a second
+        from workbook.report.parameters import ReportError, check_parameters, defaults
 
         notebook = store.ROOT / self.path
         try:
@@ -274,7 +274,7 @@ def main(arguments):
         sweep = load(arguments[0])
         total = sweep.trials or math.prod(len(domain.get("values", [0])) for domain in sweep.parameters.values())
         progress = Progress(total, name, **sweep.metric)
-        with progress.bar:
+        with progress:
             table = run(sweep, progress)
     except (SweepError, data.DataError, cluster.ClusterError) as error:
         print(f"sweep: {error}", file=sys.stderr)
