@@ -42,11 +42,11 @@ def _parser():
     argument = add("make", _make, "run notebooks side by side, build documents of them, and show how far it is")
     argument("title")
     argument("targets", nargs="+", metavar="TARGET", help="what make is to make")
-    argument("--profile", choices=("auto", "quick", "full"), default="auto")
+    argument("--profile", choices=("auto", "dry", "quick", "full"), default="auto")
     argument("--data", choices=("auto", "cifar10", "standin"), default="auto")
     argument("--documents", nargs="*", default=[], metavar="REPORT=NOTEBOOK,...", help="of the notebooks that are well")
     argument = add("choice", _choice, "print which data, with their fingerprint, and which profile are taken")
-    argument("profile", choices=("auto", "quick", "full"))
+    argument("profile", choices=("auto", "dry", "quick", "full"))
     argument("data", choices=("auto", "cifar10", "standin"))
     argument = add("execute", _execute, "run one notebook")
     argument("notebook")
@@ -89,7 +89,7 @@ def _make(arguments):
         print(f"{arguments.title}: {profile} profile on {data_name}", flush=True)
         cost.begin()
         jobs = 2
-        if profile == "quick":  # there is little to train: each notebook trains what it needs
+        if profile != "full":  # there is little to train: each notebook trains what it needs
             os.environ.setdefault("SCHEDULER", "inproc")
             jobs = cost.CPU_COUNT
         goes_on = bool(arguments.documents)
