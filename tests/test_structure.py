@@ -20,7 +20,8 @@ def imported(path, lazy=True):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             found |= {
-                f"{node.module}.{a.name}" if f"{node.module}.{a.name}" in FILES else node.module for a in node.names
+                f"{node.module}.{a.name}" if f"{node.module}.{a.name}" in FILES else node.module or ""
+                for a in node.names
             }
     return found
 

@@ -11,7 +11,7 @@ from lib import data
 from lib.nn.passes import train
 from workbook.runs import store
 from workbook.runs.cluster import ClusterError, Interrupted, RunError, spread
-from workbook.runs.cost import flop
+from workbook.runs.cost import flop, kernel
 from workbook.runs.experiment import Experiment, code_version, departures, key, make
 from workbook.runs.passes import Queue
 from workbook.runs.progress import Progress
@@ -27,7 +27,7 @@ class Result:
     diverged: bool
     curves: dict
     scores: dict
-    run: dict  # "seconds" of its share of the pass, "date", "machine", "python", "numpy", "fingerprint"
+    run: dict  # "seconds" of its share of the pass, "date", "machine", "python", "numpy", "kernel", "fingerprint"
 
     @property
     def weights(self):
@@ -107,16 +107,21 @@ def outcomes(wanted, progress):
         else:
             missing[k] = experiment
             progress.stale += "WORKBOOK_FRESH" not in os.environ and store.is_stale(k)
-
-    def arguments(keys):
-        return [asdict(missing[k]) for k in keys], _version(missing[keys[0]].data)
-
-    for keys, outcome in spread(_pass, Queue(missing), arguments, progress):
+    for keys, outcome in training(missing, progress):
         failed = isinstance(outcome, Exception)
         for k, record in zip(keys, () if failed else outcome, strict=not failed):
             store.save(k, record)
         for k in keys:
             yield k, progress.note(outcome if failed else _stored(k, missing[k]))
+
+
+def training(experiments, progress):
+    """Train {key: experiment} side by side; yield (keys, records or an exception) of each pass, which nobody stores."""
+
+    def arguments(keys):
+        return [asdict(experiments[k]) for k in keys], _version(experiments[keys[0]].data)
+
+    return spread(_pass, Queue(experiments), arguments, progress)
 
 
 def _stored(key, experiment):
@@ -157,6 +162,7 @@ def _pass(experiments, version, report):
         "machine": platform.node(),
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "kernel": kernel(),
         "fingerprint": version["data"],
     }
     return [r | {"run": how | {"experiment": asdict(e)}} for r, e in zip(records, experiments, strict=True)]
