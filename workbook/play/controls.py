@@ -23,6 +23,20 @@ def choice(name, options, value=None):
     return widgets.Dropdown(options=options, value=options[0] if value is None else value, description=name, **how)
 
 
+def units(hidden):
+    """Return a field for the units of the hidden layers, written as 50, 50; ``read_units`` reads it."""
+    how = {"style": STYLE, "layout": {"width": "300px", "margin": "0"}, "tooltip": "Hidden units"}
+    return widgets.Text(_listed(hidden), description="Hidden units", continuous_update=False, **how)
+
+
+def read_units(text):
+    """Return the units of hidden layers; an empty text is a network of one layer. Raises ValueError, one sentence."""
+    try:
+        return tuple(int(part) for part in text.replace(",", " ").split())
+    except ValueError:
+        raise ValueError(f"Hidden units are whole numbers such as 50, 50, not {text!r}.") from None
+
+
 class Controls:
     """All that can be moved, as ipywidgets in ``widgets`` by name.
 
@@ -32,9 +46,9 @@ class Controls:
     def __init__(self, data_name, changed):
         self.start, self.changed, self._quiet = short(data_name), changed, False
         log, whole = widgets.FloatLogSlider, {"readout_format": "d"}
-        e, text = self.start, {"style": STYLE, "layout": {"width": "300px", "margin": "0"}, "continuous_update": False}
+        e = self.start
         self.widgets = {
-            "hidden": widgets.Text(_listed(e.hidden), description="Hidden units", tooltip="Hidden units", **text),
+            "hidden": units(e.hidden),
             "batch_norm": choice("Batch norm", list(BATCH_NORM)),
             "l2": slider(log, "λ", e.l2, -6, 0, 0.1),
             "eta_min": slider(log, "η min", e.eta_min, -6, -1, 0.25),
@@ -59,7 +73,7 @@ class Controls:
         batch_norm, after = BATCH_NORM[at.pop("batch_norm")]
         sigma = at.pop("sigma")
         settings = {f: getattr(self.start, f) for f in ("data", "n_validation", "sample", "test")} | at
-        settings |= {"hidden": _units(at["hidden"]), "batch_norm": batch_norm, "bn_after_relu": after}
+        settings |= {"hidden": read_units(at["hidden"]), "batch_norm": batch_norm, "bn_after_relu": after}
         settings |= {"init": sigma if at["init"] == "σ" else at["init"], "augment": AUGMENT[at["augment"]]}
         return spaced(make(settings))
 
@@ -74,20 +88,8 @@ class Controls:
     def reset(self):
         """Move all controls back to where they stood at first."""
         e = self.start
-        fields = (
-            "l2",
-            "eta_min",
-            "eta_max",
-            "n_s",
-            "cycles",
-            "init",
-            "batch_size",
-            "optimizer",
-            "drop_rate",
-            "n_train",
-        )
-        first = {name: getattr(e, name) for name in fields}
-        self.move(hidden=_listed(e.hidden), batch_norm="none", sigma=0.01, augment="none", **first)
+        first = {name: getattr(e, name) for name in self.widgets if hasattr(e, name)}
+        self.move(**first | {"hidden": _listed(e.hidden), "batch_norm": "none", "sigma": 0.01, "augment": "none"})
 
     def _moved(self, change):
         self.widgets["sigma"].disabled = self.widgets["init"].value != "σ"
@@ -97,14 +99,6 @@ class Controls:
 
 def _listed(hidden):
     return ", ".join(map(str, hidden))
-
-
-def _units(text):
-    """Return the units of hidden layers written as 50, 50; an empty text is a network of one layer."""
-    try:
-        return tuple(int(part) for part in text.replace(",", " ").split())
-    except ValueError:
-        raise ValueError(f"Hidden units are whole numbers such as 50, 50, not {text!r}.") from None
 
 
 def described(experiment, start):

@@ -11,7 +11,7 @@ from lib.nn.passes import initial_network, rates
 from lib.nn.training import batches, evaluate, fit, gradients
 from workbook.play import chart
 from workbook.play.background import Background
-from workbook.play.controls import STYLE, choice, slider
+from workbook.play.controls import choice, read_units, slider, units
 from workbook.play.panel import beside, button, note
 from workbook.play.training import Stopped, images, short, spaced
 from workbook.runs.experiment import NINE_LAYERS, make
@@ -43,11 +43,7 @@ class Inside:
     def __init__(self, data_name="auto"):
         self.first = short(data_name, hidden=NINE_LAYERS)
         self.background = Background(self._failed)
-        layout = {"width": "300px", "margin": "0"}
-        deep = ", ".join(map(str, NINE_LAYERS))
-        self.hidden = widgets.Text(
-            deep, description="Hidden units", style=STYLE, layout=layout, continuous_update=False
-        )
+        self.hidden = units(NINE_LAYERS)
         self.init = choice("Initialiser", ["he", "xavier", "σ"])
         self.sigma = slider(widgets.FloatLogSlider, "σ", 0.01, -4, 0, 0.1)
         self.eta_max = slider(widgets.FloatLogSlider, "η max", self.first.eta_max, -3, 1, 0.1)
@@ -63,10 +59,11 @@ class Inside:
     def start(self):
         """Train both networks anew."""
         try:
-            hidden = [int(part) for part in self.hidden.value.replace(",", " ").split()]
             init = self.sigma.value if self.init.value == "σ" else self.init.value
             keep = {f: getattr(self.first, f) for f in ("data", "n_train", "n_validation", "sample", "n_s", "cycles")}
-            experiment = spaced(make(keep | {"hidden": hidden, "init": init, "eta_max": self.eta_max.value}))
+            experiment = spaced(
+                make(keep | {"hidden": read_units(self.hidden.value), "init": init, "eta_max": self.eta_max.value})
+            )
         except ValueError as error:
             self._failed(str(error))
             return

@@ -27,12 +27,14 @@ def note(text):
     return f'<div role="status" style="font-size:13px;line-height:1.4">{text}</div>'
 
 
-def show(panel, seconds=20):
-    """Show a panel when its first training has ended, or after so many seconds.
+def show(panel, seconds=3):
+    """Show a panel, and what it has drawn after so many seconds to a viewer without widgets.
 
-    A viewer without widgets, such as a web page made of the executed notebook, shows its picture and a sentence.
+    That is a web page made of the executed notebook, say. JupyterLab shows the panel only, unless it does not trust the
+    notebook, which has not been run then.
     """
+    display(panel.widget)
     panel.background.wait(seconds)
-    view = panel.widget._repr_mimebundle_()
-    still = f"{panel.still()}<p><em>{WITHOUT}</em></p>"
-    display(view | {"text/html": still, "text/plain": WITHOUT}, raw=True)
+    hide = "<style>.jp-LabShell .play-still, .jp-NotebookShell .play-still { display: none }</style>"
+    still = f'{hide}<div class="play-still">{panel.still()}<p><em>{WITHOUT}</em></p></div>'
+    display({"text/html": still, "text/plain": WITHOUT}, raw=True)

@@ -77,9 +77,7 @@ class RangeTest:
         pieces = []
         for title, curves, limits in (("Accuracy / %", accuracy, (0, 45)), ("Loss / nats", loss, (0, 2.5))):
             lines = [
-                chart.Line(
-                    eta, np.minimum(curves[part], 100 if limits[1] > 3 else 5), color, part == "train", title=part
-                )
+                chart.Line(eta, np.minimum(curves[part], 2 * limits[1]), color, part == "train", title=part)
                 for part, color in (("train", chart.COLORS[1]), ("validation", chart.COLORS[0]))
             ]
             marks = {"mark": self.found[1] if self.found else None, "xs": (0, experiment.eta_max)}
@@ -89,8 +87,8 @@ class RangeTest:
         text = "Nothing to read off yet."
         if self.found:
             low, high = self.found
-            text = f"One would read off η min = {low:.2g}, where the accuracy begins to rise, and η max = {high:.2g}, where it "
-            text += "is highest and begins to fall or to become ragged. The course gives 1e-05 and 0.1."
+            text = f"One would read off η min = {low:.2g}, where the accuracy begins to rise, and η max = {high:.2g}, "
+            text += "where it is highest, before it falls or becomes ragged. The course gives 1e-05 and 0.1."
         self.status.value = note(text)
 
     def _failed(self, sentence):
