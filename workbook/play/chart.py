@@ -15,7 +15,7 @@ from PIL import Image
 
 COLORS = ("#2f86d6", "#e2701e", "#1e9e77", "#c860a8", "#8a79e0", "#b58900")
 WIDTH, HEIGHT = 300, 210
-LEFT, RIGHT, TOP, BOTTOM = 46, 8, 20, 36  # margins
+LEFT, RIGHT, TOP, BOTTOM = 46, 14, 20, 36  # margins
 
 
 @dataclass
@@ -52,15 +52,16 @@ def chart(title, lines, *, xlabel="Updates", log_x=False, log_y=False, low=None,
     label = html.escape(title, quote=True)
     return (
         f'<svg class="play-chart" role="img" aria-label="{label}" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'style="flex:1 1 {WIDTH}px;max-width:{1.6 * WIDTH:.0f}px;font:11px sans-serif;color:inherit" fill="none">'
+        f'style="width:100%;max-width:{1.5 * WIDTH:.0f}px;font:11px sans-serif;color:inherit" fill="none">'
         + "".join(drawn)
         + "</svg>"
     )
 
 
 def row(*parts):
-    """Return charts or pictures side by side, as many as fit."""
-    return '<div style="display:flex;flex-wrap:wrap;gap:4px">' + "".join(parts) + "</div>"
+    """Return charts side by side, as many as fit, all of one size."""
+    columns = "repeat(auto-fit,minmax(230px,1fr))"
+    return f'<div style="display:grid;grid-template-columns:{columns};gap:4px">' + "".join(parts) + "</div>"
 
 
 def legend(entries):
@@ -71,7 +72,8 @@ def legend(entries):
         path = f'<path d="M0 5H26" stroke="{color}" stroke-width="2"{dash}/>'
         return f'<svg width="30" height="10" aria-hidden="true">{path}</svg>'
 
-    return "".join(f"<div>{sample(color, dashed)} {html.escape(text)}</div>" for color, dashed, text in entries)
+    lines = (f"<div>{sample(color, dashed)} {html.escape(text)}</div>" for color, dashed, text in entries)
+    return f'<div style="font-size:13px;line-height:1.4">{"".join(lines)}</div>'
 
 
 def pictures(pixels, titles, size=64):
@@ -88,7 +90,7 @@ def pictures(pixels, titles, size=64):
             f'<img alt="{title}" src="data:image/png;base64,{source}" '
             f'style="width:{size}px;height:{size}px;image-rendering:pixelated"><figcaption>{title}</figcaption></figure>'
         )
-    return row(*cells)
+    return '<div style="display:flex;flex-wrap:wrap">' + "".join(cells) + "</div>"
 
 
 def _finite(line, log_x, log_y):
@@ -117,7 +119,7 @@ def _scale(low, high, start, end, log):
 
 
 def _ticks(low, high, log, most):
-    locator = LogLocator(numticks=most) if log else MaxNLocator(most)
+    locator = LogLocator(numticks=most) if log else MaxNLocator(most, integer=high - low >= 5)
     slack = 1e-9 * (high - low)
     return [t for t in locator.tick_values(low, high) if low - slack <= t <= high + slack]
 

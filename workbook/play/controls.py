@@ -69,7 +69,7 @@ class Controls:
 
     def experiment(self):
         """Return the Experiment that the controls stand for. Raises ValueError, in one sentence, if there is none."""
-        at = {name: each.value for name, each in self.widgets.items()}
+        at = {name: _rounded(each.value) for name, each in self.widgets.items()}
         batch_norm, after = BATCH_NORM[at.pop("batch_norm")]
         sigma = at.pop("sigma")
         settings = {f: getattr(self.start, f) for f in ("data", "n_validation", "sample", "test")} | at
@@ -95,6 +95,11 @@ class Controls:
         self.widgets["sigma"].disabled = self.widgets["init"].value != "σ"
         if not self._quiet:
             self.changed()
+
+
+def _rounded(value):
+    """Return a number as a slider shows it: logarithmic ones stand at 0.00501187..."""
+    return float(f"{value:.2g}") if isinstance(value, float) else value
 
 
 def _listed(hidden):

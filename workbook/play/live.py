@@ -2,7 +2,7 @@
 
 import html
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import ipywidgets as widgets
 
@@ -41,13 +41,14 @@ class Live:
     """
 
     def __init__(self, data_name="auto"):
-        self.controls = Controls(data_name, self.start)
+        self.controls = Controls(data_name, self.moved)
         self.background, self.ended = Background(self._failed), []
-        self.run, self.earlier = None, []
+        self.run, self.earlier, self.seed = None, [], 0
         self.picture, self.status, self.runs = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self.buttons = {
             "start": button("Start over", self.start),
             "stop": button("Stop", self.stop),
+            "seed": button("Other seed", self.other_seed),
             "pin": button("Pin", self.pin),
             "reset": button("Reset", self.reset),
         }
@@ -55,17 +56,34 @@ class Live:
         self.widget = beside(self.controls.box, self.picture, self.status, row, self.runs)
         self.start()
 
+    def moved(self):
+        """Train with the controls as they stand, unless that is what was trained last."""
+        self._begin(again=False)
+
     def start(self):
-        """Train with the controls as they stand; the run before stays as a pale line if it got somewhere."""
+        """Train anew with the same settings."""
+        self._begin(again=True)
+
+    def other_seed(self):
+        """Train anew from other initial weights, to see how much is chance."""
+        self.seed += 1
+        self._begin(again=True)
+
+    def experiment(self):
+        """Return the Experiment that the controls stand for. Raises ValueError, in one sentence, if there is none."""
+        return replace(self.controls.experiment(), seed=self.seed)
+
+    def _begin(self, again):
         try:
-            experiment = self.controls.experiment()
+            experiment = self.experiment()
         except ValueError as error:
             self.background.stop()
             self._failed(str(error))
             return
-        self._keep()
-        run = self.run = Run(experiment)
-        self.background.start(lambda stopping: self._train(run, stopping))
+        if again or not self.run or experiment != self.run.experiment:
+            self._keep()
+            run = self.run = Run(experiment)
+            self.background.start(lambda stopping: self._train(run, stopping))
 
     def stop(self):
         """End the training; what it has drawn stays."""
@@ -82,8 +100,8 @@ class Live:
 
     def reset(self):
         """Take all lines away, move the controls back, and train."""
-        self.earlier, self.run = [], None
-        self.controls.reset()
+        self.earlier, self.run, self.seed = [], None, 0
+        self.controls.reset()  # and so trains
 
     def still(self):
         """Return the picture and its legend as HTML."""

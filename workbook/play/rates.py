@@ -39,7 +39,7 @@ class RangeTest:
     def start(self):
         """Train once more with a rate that rises from 0: the first half of one long cycle."""
         try:
-            base = self.live.controls.experiment() if self.live else self.first
+            base = self.live.experiment() if self.live else self.first
         except ValueError as error:
             self._failed(str(error))
             return

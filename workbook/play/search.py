@@ -36,7 +36,7 @@ class Search:
     def start(self):
         """Train all networks anew."""
         try:
-            base = self.live.controls.experiment() if self.live else self.first
+            base = self.live.experiment() if self.live else self.first
         except ValueError as error:
             self._failed(str(error))
             return

@@ -45,7 +45,12 @@ class Views:
         self.templates, self.wrong, self.confusion, self.answer = (widgets.HTML() for _ in range(4))
         self.upload = widgets.FileUpload(accept="image/*", description="Choose a picture", layout={"width": "auto"})
         self.upload.observe(self._uploaded, "value")
-        tabs = [widgets.VBox([self.upload, self.answer]), self.wrong, self.confusion, self.templates]
+        tabs = [
+            widgets.VBox([self.upload, self.answer], layout={"align_items": "flex-start"}),
+            self.wrong,
+            self.confusion,
+            self.templates,
+        ]
         titles = ["A picture of your own", "What it gets wrong", "Confusion", "Templates"]
         self.widget = widgets.Tab(tabs, titles=titles)
         self.answer.value = note("A PNG or JPEG of any size; the network sees its middle square in 32 × 32 pixels.")
@@ -95,7 +100,11 @@ class Views:
         (P,) = probabilities(run.network, Images(ours, np.arange(1), train.shift, train.scale).batch(slice(None)))
         best = int(P.argmax())
         text = note(f"The network says <strong>{CLASSES[best]}</strong>, with {100 * P[best]:.0f} %.")
-        self.answer.value = text + chart.row(chart.pictures([pixels], ["what it sees"], 128), _bars(P))
+        self.answer.value = text + _side_by_side(chart.pictures([pixels], ["what it sees"], 128), _bars(P))
+
+
+def _side_by_side(*parts):
+    return f'<div style="display:flex;flex-wrap:wrap;gap:16px">{"".join(parts)}</div>'
 
 
 def _bars(P):
