@@ -31,6 +31,7 @@ MAY = {
     "lib": ({"lib"}, {}),
     "workbook.runs": ({"lib", "workbook.runs"}, {"workbook.runs.sweep": {"workbook.report.execute"}}),
     "workbook.report": ({"lib", "workbook.runs", "workbook.report"}, {}),
+    "workbook.play": ({"lib", "workbook.runs", "workbook.play"}, {}),
     "workbook.claims": ({"lib", "workbook"}, {}),
 }
 

@@ -10,7 +10,7 @@ from workbook.play import chart
 from workbook.play.background import Background
 from workbook.play.controls import Controls, code, described
 from workbook.play.panel import beside, button, note
-from workbook.play.training import train
+from workbook.play.training import Stopped, train
 from workbook.runs.experiment import Experiment
 
 KEPT = 6  # earlier runs that are not pinned
@@ -27,6 +27,7 @@ class Run:
     network: object = None
     color: str = ""  # of a pinned run
     seconds: float = 0.0
+    stopped: bool = False
 
     def curve(self, name):
         """Return one curve; accuracies in %."""
@@ -88,7 +89,6 @@ class Live:
     def stop(self):
         """End the training; what it has drawn stays."""
         self.background.stop()
-        self._say("Stopped.")
 
     def pin(self):
         """Keep the run in a colour of its own until everything is reset."""
@@ -120,7 +120,13 @@ class Live:
             if run is self.run and not stopping.is_set():
                 self._draw()
 
-        train([run.experiment], show, stopping)
+        try:
+            train([run.experiment], show, stopping)
+        except Stopped:
+            run.stopped = True
+            if run is self.run:
+                self._say()
+            return
         for tell in self.ended:
             tell(run)
 
@@ -133,7 +139,7 @@ class Live:
             pieces.append(chart.chart(title, lines, xs=(0, last), **limits))
         self.picture.value = chart.row(*pieces)
         self.runs.value = chart.legend(self._entries())
-        self._say("")
+        self._say()
 
     def _lines(self, run, quantity):
         """Return the lines of a run, training dashed, validation solid; an earlier one that is not pinned is pale."""
@@ -158,15 +164,11 @@ class Live:
         accuracy = (run.curve("validation_accuracy") or [float("nan")])[-1]
         return f"{accuracy:.1f} %, {described(run.experiment, self.controls.start)}"
 
-    def _say(self, before):
+    def _say(self):
         """Say how far the run is, and give its settings as code."""
-        run = self.run
-        updates = (list(run.curves.get("update", [])) or [0])[-1] if run else 0
-        if not run or not run.curves:
-            self.status.value = note(before)
-            return
-        accuracy = run.curve("validation_accuracy")[-1]
-        text = f"{before} Update {updates} of {run.experiment.total_updates}, {run.seconds:.1f} s, "
+        run, text = self.run, "Stopped. " if self.run.stopped else ""
+        updates, accuracy = run.curves["update"][-1], run.curve("validation_accuracy")[-1]
+        text += f"Update {updates} of {run.experiment.total_updates}, {run.seconds:.1f} s, "
         text += f"validation accuracy {accuracy:.1f} %. As code: <code>{html.escape(code(run.experiment))}</code>"
         self.status.value = note(text)
 

@@ -21,14 +21,14 @@ def read(content):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the size is judged here
             picture = Image.open(io.BytesIO(content), formats=FORMATS)
-            width, height = picture.size
-            if width * height <= MOST_PIXELS:
-                picture.draft("RGB", (64, 64))  # a JPEG is read at a lower resolution, which is faster
-                picture = ImageOps.exif_transpose(picture).convert("RGBA")
+            if picture.width * picture.height > MOST_PIXELS:
+                raise Image.DecompressionBombError
+            picture.draft("RGB", (64, 64))  # a JPEG is read at a lower resolution, which is faster
+            picture = ImageOps.exif_transpose(picture).convert("RGBA")
+    except Image.DecompressionBombError:
+        raise ValueError("The picture is larger than 50 million pixels; choose a smaller one.") from None
     except Exception:  # a damaged file can raise anything
         raise ValueError("This file is no picture that can be read; choose a PNG or a JPEG.") from None
-    if width * height > MOST_PIXELS:
-        raise ValueError(f"The picture has {width} x {height} pixels; choose one of at most 50 million.")
     white = Image.new("RGBA", picture.size, "white")
     square = ImageOps.fit(Image.alpha_composite(white, picture).convert("RGB"), (32, 32), Image.Resampling.BOX)
     return np.asarray(square).transpose(2, 0, 1).reshape(-1).copy()
