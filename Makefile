@@ -27,12 +27,18 @@ LIBRARY   := $(wildcard lib/*.py lib/nn/*.py) workbook/report/report.mplstyle \
 JUDGEMENT := $(wildcard workbook/claims/*.py workbook/claims/*.yml)
 EXPORT    := $(addprefix workbook/report/,build.py exporter.py) $(wildcard workbook/report/templates/report/*) reports/refs.bib
 
+# What git keeps of a notebook (.gitattributes): no outputs, and not what JupyterLab says about the kernel.
+STRIP := if [ -x $(VENV)/bin/nbstripout ]; then \
+	sed "s/\"Python 3 (ipykernel)\"/\"Python 3\"/" | $(VENV)/bin/nbstripout --keep-id --extra-keys "metadata.widgets \
+	$(addprefix metadata.language_info.,codemirror_mode file_extension mimetype nbconvert_exporter pygments_lexer version)"; \
+	else cat; fi
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env choice report reproduction all check lab sweep scheduler workers test bench lint clean distclean
+.PHONY: help env choice report reproduction all check lab new sweep scheduler workers test test-browser bench lint clean distclean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "make %-13s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "make %-13s %s\n", $$1, $$2 }'
 	@echo
 	@echo "PROFILE=quick|full  quick: a few minutes; full: the course's setting. Default: full where CIFAR-10 is."
 	@echo "DATA=auto|cifar10|standin  CIFAR10_DIR names its folder; else it is downloaded; else the stand-in is taken."
@@ -64,8 +70,11 @@ check: choice ## run the networks of a report of yours, CLAIMS=my-report.yml, an
 	@read data fingerprint profile < $(BUILD)/choice; \
 	$(PY) -m workbook.claims check '$(CLAIMS)' --profile $$profile --data $$data
 
-lab: $(READY) ## open the notebooks in JupyterLab
-	$(PY) -m jupyter lab notebooks
+lab: $(READY) ## open the notebooks in JupyterLab, on a page that says which is which; LAB= more options for it
+	$(PY) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/start.ipynb $(LAB)
+
+new: $(READY) ## make the next section from a template, TITLE="What does dropout do?"
+	@$(PY) -m workbook.report.new "$$TITLE"
 
 sweep: $(READY) ## run a sweep, SWEEP=notebooks/sweeps/lambda.yaml for one; again goes on where it stopped
 	@$(PY) -m workbook.runs.sweep $(SWEEP)
@@ -83,6 +92,10 @@ workers: $(READY) ## work for the scheduler SCHEDULER=tcp://HOST:8786, one proce
 
 test: $(READY) ## run all tests
 	$(PY) -m pytest
+
+# needs the extra browser, and Chromium, which Debian has; where one is missing, every test says so and is skipped
+test-browser: $(READY) ## drive JupyterLab in headless Chromium (needs the extra browser)
+	$(PY) -m pytest tests/browser -rs
 
 bench: $(READY) ## measure speed beside PyTorch and scikit-learn (needs the extra bench)
 	@$(PY) -m benchmarks
@@ -102,6 +115,7 @@ $(VENV)/ready: pyproject.toml
 		{ echo "python3 is $$(python3 --version); the workbook needs 3.11 or newer" >&2; exit 2; }
 	python3 -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@git rev-parse --git-dir > /dev/null 2>&1 && git config filter.notebook.clean '$(STRIP)' || true
 	@touch $@
 
 # What the reports are made with: data set, its fingerprint, profile. The file is written only when one of them
