@@ -8,6 +8,8 @@ from workbook.report import display
 from workbook.report.execute import check_parameters
 from workbook.report.new import main, new
 from workbook.report.notebook import ReportError
+from workbook.runs import profiles
+from workbook.runs.experiment import Experiment
 
 
 def test_sections_are_numbered_and_named_after_their_title(tmp_path):
@@ -32,6 +34,8 @@ def test_it_runs_as_it_is(tiny, tmp_path, monkeypatch):
     shown, path = [], new("What does dropout do?", tmp_path)
     monkeypatch.setattr(display, "display", lambda data, metadata=None, raw=True: shown.append((data, metadata or {})))
     monkeypatch.setattr(display, "_notice", "")
+    small = Experiment(data="standin", n_train=200, n_s=10, cycles=1, log_every=10, sample=100)
+    monkeypatch.setattr(profiles, "setting", lambda profile, data: small)
     assert check_parameters(path, {"profile": "quick", "seeds": "2"}) == {"profile": "quick", "seeds": 2}
     scope = {}
     for cell in json.loads(path.read_text("utf-8"))["cells"]:

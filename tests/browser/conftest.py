@@ -27,6 +27,7 @@ def lab(tmp_path_factory):
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, root / name)
     environment = os.environ | {"HOME": str(home), "PYTHONPATH": str(root), "SCHEDULER": "inproc"}
+    environment["XDG_CACHE_HOME"] = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")  # prepared images
     with open(home / "lab.log", "w+") as log:
         command = ["make", "lab", f"PY={sys.executable}", "LAB=--no-browser --allow-root --port-retries=50"]
         server = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT)
@@ -69,20 +70,58 @@ def browser():
 class Lab:
     """One page of JupyterLab, and the errors of its console."""
 
-    def __init__(self, browser, address, theme="JupyterLab Light"):
+    def __init__(self, browser, address):
         self.url, self.token = address
-        self.page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        self.page = browser.new_page(viewport={"width": 1300, "height": 950})
         self.errors = []
         self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
     def open(self, path=""):
-        """Open a notebook, by its path from the root."""
-        target = f"lab/tree/{path}" if path else "lab"
+        """Open a notebook, by its path from the root; without one, what `make lab` opens."""
+        target = f"lab/tree/{path}" if path else ""
         self.page.goto(f"{self.url}{target}?token={self.token}&reset")
-        self.page.wait_for_selector(".jp-LabShell", timeout=90_000)
-        return self.page
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+        if (no := self.page.get_by_role("button", name="No")).count():  # news of Jupyter?
+            no.first.click()
+        self.page.wait_for_function(
+            "jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status == 'idle'", timeout=120_000
+        )
 
     def command(self, name, **arguments):
-        """Run a command of JupyterLab."""
+        """Run a command of JupyterLab and wait until it is done."""
         return self.page.evaluate(f"window.jupyterapp.commands.execute({name!r}, {json.dumps(arguments)})")
+
+    def run_all(self):
+        """Run all cells of the notebook."""
+        self.command("notebook:run-all-cells")
+
+    def show(self, text):
+        """Make the cell whose source holds a text the active one, in view."""
+        self.page.evaluate(
+            """text => {
+                const notebook = window.jupyterapp.shell.currentWidget.content
+                const index = notebook.widgets.findIndex(cell => cell.model.sharedModel.source.includes(text))
+                notebook.activeCellIndex = index
+                return notebook.scrollToItem(index, 'start')
+            }""",
+            text,
+        )
+
+    def write(self, text, source):
+        """Replace the source of the cell that holds a text, as with the keyboard, run it, and return what it prints."""
+        self.show(text)
+        self.command("notebook:enter-edit-mode")
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.insert_text(source)
+        self.command("notebook:run-cell")
+        return self.page.locator(".jp-Cell.jp-mod-active .jp-OutputArea").inner_text()
+
+
+@pytest.fixture
+def page(browser, lab):
+    """A page of JupyterLab, without an error in its console to the end."""
+    page = Lab(browser, lab)
+    yield page
+    page.page.close()
+    assert page.errors == []
