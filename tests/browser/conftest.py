@@ -73,6 +73,7 @@ class Lab:
     def __init__(self, browser, address):
         self.url, self.token = address
         self.page = browser.new_page(viewport={"width": 1300, "height": 950})
+        self.page.set_default_timeout(120_000)  # milliseconds; the machine may have other work
         self.errors = []
         self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -80,12 +81,12 @@ class Lab:
     def open(self, path=""):
         """Open a notebook, by its path from the root; without one, what `make lab` opens."""
         target = f"lab/tree/{path}" if path else ""
-        self.page.goto(f"{self.url}{target}?token={self.token}&reset")
-        self.page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=120_000)
+        self.page.goto(f"{self.url}{target}?token={self.token}&reset", wait_until="commit")
+        self.page.wait_for_selector(".jp-Notebook .jp-Cell")
         if (no := self.page.get_by_role("button", name="No")).count():  # news of Jupyter?
             no.first.click()
         self.page.wait_for_function(
-            "jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status == 'idle'", timeout=120_000
+            "window.jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status == 'idle'"
         )
 
     def command(self, name, **arguments):
