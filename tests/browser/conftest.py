@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+OPTIONS = "--no-browser --allow-root --port-retries=50 --expose-app-in-browser"
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
 FLAGS += ("--disable-component-update", "--disable-sync", "--no-first-run")
 
@@ -29,7 +30,7 @@ def lab(tmp_path_factory):
     environment = os.environ | {"HOME": str(home), "PYTHONPATH": str(root), "SCHEDULER": "inproc"}
     environment["XDG_CACHE_HOME"] = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")  # prepared images
     with open(home / "lab.log", "w+") as log:
-        command = ["make", "lab", f"PY={sys.executable}", "LAB=--no-browser --allow-root --port-retries=50"]
+        command = ["make", "lab", f"PY={sys.executable}", f"LAB={OPTIONS}"]
         server = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
             yield _address(home, server, log)
