@@ -71,7 +71,8 @@ check: choice ## run the networks of a report of yours, CLAIMS=my-report.yml, an
 	$(PY) -m workbook.claims check '$(CLAIMS)' --profile $$profile --data $$data
 
 lab: $(READY) ## open the notebooks in JupyterLab, on a page that says which is which; LAB= more options for it
-	$(PY) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/start.ipynb $(LAB)
+	$(PY) -m jupyter lab --ServerApp.root_dir=. --LabApp.news_url=None \
+		--LabApp.default_url=/lab/tree/notebooks/start.ipynb $(LAB)
 
 new: $(READY) ## make the next section from a template, TITLE="What does dropout do?"
 	@$(PY) -m workbook.report.new "$$TITLE"

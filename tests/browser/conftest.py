@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -31,14 +32,12 @@ def lab(tmp_path_factory):
     environment["XDG_CACHE_HOME"] = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")  # prepared images
     with open(home / "lab.log", "w+") as log:
         command = ["make", "lab", f"PY={sys.executable}", f"LAB={OPTIONS}"]
-        server = subprocess.Popen(command, cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        started = {"cwd": root, "env": environment, "stdout": log, "stderr": subprocess.STDOUT}
+        server = subprocess.Popen(command, start_new_session=True, **started)
         try:
             yield _address(home, server, log)
         finally:
-            subprocess.run([sys.executable, "-m", "jupyter", "server", "stop", "--all"], env=environment, check=False,
-                           capture_output=True)  # fmt: skip
-            server.terminate()
-            server.wait(30)
+            os.killpg(server.pid, signal.SIGKILL)  # make, the server and its kernels
 
 
 def _address(home, server, log):
@@ -74,7 +73,7 @@ class Lab:
     def __init__(self, browser, address):
         self.url, self.token = address
         self.page = browser.new_page(viewport={"width": 1300, "height": 950})
-        self.page.set_default_timeout(120_000)  # milliseconds; the machine may have other work
+        self.page.set_default_timeout(300_000)  # milliseconds; the machine may have other work
         self.errors = []
         self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -97,6 +96,12 @@ class Lab:
     def run_all(self):
         """Run all cells of the notebook."""
         self.command("notebook:run-all-cells")
+
+    def run_until(self, text):
+        """Run the cells down to the one whose source holds a text, and that one."""
+        self.show(text)
+        self.command("notebook:run-all-above")
+        self.command("notebook:run-cell")
 
     def show(self, text):
         """Make the cell whose source holds a text the active one, in view."""
