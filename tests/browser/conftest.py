@@ -1,5 +1,6 @@
 """JupyterLab on a copy of the notebooks, in headless Chromium, as `make test-browser` drives it."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -42,14 +43,13 @@ def lab(tmp_path_factory):
 
 def _address(home, server, log):
     """Return the server's (address, token), when it answers."""
-    for _ in range(600):
-        time.sleep(0.2)
+    for _ in range(300):
+        time.sleep(1)
         for path in home.rglob("jpserver-*.json"):
-            about = json.loads(path.read_text() or "{}")
-            if about:
-                url = about["url"]
-                urllib.request.urlopen(f"{url}api/status?token={about['token']}", timeout=10).read()
-                return url, about["token"]
+            with contextlib.suppress(OSError, ValueError):  # it does not listen yet, or the file is half written
+                about = json.loads(path.read_text())
+                urllib.request.urlopen(f"{about['url']}api/status?token={about['token']}", timeout=30).read()
+                return about["url"], about["token"]
         if server.poll() is not None:
             break
     log.seek(0)
