@@ -53,7 +53,7 @@ class Views:
         ]
         titles = ["A picture of your own", "What it gets wrong", "Confusion", "Templates"]
         self.widget = widgets.Tab(tabs, titles=titles)
-        self.answer.value = note("A PNG or JPEG of at most 20 MB; the network sees its middle square in 32 × 32 pixels.")
+        self.answer.value = note("A PNG or JPEG of at most 20 MB; the network sees its middle in 32 × 32 pixels.")
         live.ended.append(self.update)
         if live.background.wait(20) and live.run.curves:
             self.update(live.run)
