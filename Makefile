@@ -39,12 +39,18 @@ CHOSEN   := $(if $(ONLY),$(call SECTION,$(ONLY)))
 ANEW     := $(if $(FRESH),$(call SECTION,$(FRESH)))
 ALONE    := $(COURSE:$(BUILD)/%.ipynb=reports/%.pdf)
 
+# What git keeps of a notebook (.gitattributes): no outputs, and not what JupyterLab says about the kernel.
+STRIP := if [ -x $(VENV)/bin/nbstripout ]; then \
+	sed "s/\"Python 3 (ipykernel)\"/\"Python 3\"/" | $(VENV)/bin/nbstripout --keep-id --extra-keys "metadata.widgets \
+	$(addprefix metadata.language_info.,codemirror_mode file_extension mimetype nbconvert_exporter pygments_lexer version)"; \
+	else cat; fi
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env report reproduction all check lab sweep scheduler workers test bench lint clean distclean
+.PHONY: help env report reproduction all check lab new sweep scheduler workers test test-browser bench lint clean distclean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "make %-13s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "make %-13s %s\n", $$1, $$2 }'
 	@echo
 	@echo "PROFILE=dry|quick|full  dry: that everything runs; quick: the effects in a minute or two; full: the course's setting."
 	@echo "                    Default: full where CIFAR-10 is. Claims are checked in full or, to see that it works, dry."
@@ -77,8 +83,13 @@ check: $(READY) ## run the networks of a report of yours, CLAIMS=my-report.yml, 
 	@set -- $$($(PY) -m workbook.report choice $(PROFILE) $(DATA)); test "$$3" || exit 2; profile=$$3; $(JUDGED) \
 	$(PY) -m workbook.claims check '$(CLAIMS)' --profile $$profile --data $$1
 
-lab: $(READY) ## open the notebooks in JupyterLab
-	$(PY) -m jupyter lab notebooks
+# A picture for the playground comes in one message, and one of more than 10 MB would end the connection.
+lab: $(READY) ## open the notebooks in JupyterLab, on a page that says which is which; LAB= more options for it
+	$(PY) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/start.ipynb \
+		--LabApp.news_url=None --ServerApp.tornado_settings='{"websocket_max_message_size": 100000000}' $(LAB)
+
+new: $(READY) ## make the next section from a template, TITLE="What does dropout do?"
+	@$(PY) -m workbook.report.new "$$TITLE"
 
 sweep: $(READY) ## run a sweep, SWEEP=notebooks/sweeps/lambda.yaml for one; again goes on where it stopped
 	@$(PY) -m workbook.runs.sweep $(SWEEP)
@@ -91,6 +102,10 @@ workers: $(READY) ## work for the scheduler SCHEDULER=tcp://HOST:8786, one proce
 
 test: $(READY) ## run all tests
 	$(PY) -m pytest
+
+# needs the extra browser, and Chromium, which Debian has; where one is missing, every test says so and is skipped
+test-browser: $(READY) ## drive JupyterLab in headless Chromium (needs the extra browser)
+	$(PY) -m pytest tests/browser -rs
 
 bench: $(READY) ## measure speed beside PyTorch and scikit-learn (needs the extra bench)
 	@$(PY) -m benchmarks
@@ -110,6 +125,7 @@ $(VENV)/ready: pyproject.toml
 		{ echo "python3 is $$(python3 --version); the workbook needs 3.11 or newer" >&2; exit 2; }
 	python3 -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@git rev-parse --git-dir > /dev/null 2>&1 && git config filter.notebook.clean '$(STRIP)' || true
 	@touch $@
 
 # What the reports are made with: data set, its fingerprint, profile. workbook.report writes the file, and only when one

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from workbook.report import plots
@@ -11,6 +12,12 @@ from workbook.report import plots
 def close():
     yield
     plots.plt.close("all")
+
+
+def test_a_notebook_does_not_show_a_figure_twice():
+    """At the end of a cell it shows what pyplot still holds, beside the value of the last line."""
+    plots.units({"s": np.zeros((3, 2))}, 1, columns=1)
+    assert plots.plt.get_fignums() == []
 
 
 def test_repeats_are_drawn_as_mean_and_range():

@@ -120,7 +120,8 @@ def test_notice_enters_later_captions_until_cleared(shown):
 def test_setup_gives_the_course_and_its_notice(shown):
     course = setup("dry", "standin")
     assert course.data == "standin" and course.n_s == 2250 // 150
-    (notice_shown,) = shown
+    style, notice_shown = shown
+    assert "<style>" in style.data["text/html"]  # for JupyterLab's dark themes
     assert "Stand-in images" in notice_shown.metadata["report"]["notice"]
 
 
@@ -222,6 +223,21 @@ def test_references_of_jupyterlab(two, tmp_path):
     assert "See the curves (Figure 1), Table 1, Equation 1." in text
     with pytest.raises(ReportError, match="@fig-none"):
         build([write(tmp_path / "d.ipynb", "# Last\n\n[Figure](#fig-none)")], tmp_path / "report")
+
+
+def test_what_only_jupyterlab_needs_is_left_out(two, tmp_path):
+    """The number of an equation within its notebook, its anchor, the address of a source, the other notebook."""
+    text = r"""# Last
+
+Batch normalisation [(Ioffe and Szegedy
+2015)](https://proceedings.mlr.press/v37/ioffe15.html) in [its equation](b.ipynb#eq-bn), and <a id="eq-own"></a>
+
+$$ a = b \tag{5.1}\label{eq-own} $$
+"""
+    page = html([*two, write(tmp_path / "c.ipynb", text)], tmp_path)
+    plain = " ".join(re.sub("<[^>]*>", "", page).replace("\u00a0", " ").split())
+    assert "Batch normalisation (Ioffe and Szegedy 2015) in its equation (Equation 1), and" in plain
+    assert "5.1" not in plain and page.count('id="eq-own"') == 1
 
 
 def test_lines_end_between_words_only(shown, tmp_path):

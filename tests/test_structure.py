@@ -35,6 +35,7 @@ MAY = {
         {"workbook.runs.sweep": {"workbook.report.execute", "workbook.report.parameters"}},
     ),
     "workbook.report": ({"lib", "workbook.runs", "workbook.report"}, {}),
+    "workbook.play": ({"lib", "workbook.runs", "workbook.play"}, {}),
     "workbook.claims": ({"lib", "workbook"}, {}),
     "workbook.exercises": ({"lib", "workbook.runs", "workbook.exercises"}, {}),
 }

@@ -18,7 +18,9 @@ from workbook.report.notebook import ReportError
 from workbook.report.parameters import check_parameters
 
 ROOT = Path(__file__).parent.parent
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb")) + sorted((ROOT / "notebooks/reproduction").glob("*.ipynb"))
+OUTSIDE = ("playground", "start")  # notebooks that are no part of a report
+COURSE = sorted(path for path in ROOT.glob("notebooks/*.ipynb") if path.stem not in OUTSIDE)
+NOTEBOOKS = COURSE + sorted((ROOT / "notebooks/reproduction").glob("*.ipynb"))
 NUMBERED = [path for path in NOTEBOOKS if path.name[0].isdigit()]
 CLAIMS = sorted((ROOT / "reports/claims").glob("*.yml"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -40,7 +42,7 @@ def code_lines(path, exercises=True):
 
 
 def test_notebooks_are_named_by_number_and_topic():
-    names = [path.name for path in ROOT.glob("notebooks/*.ipynb")]
+    names = [path.name for path in COURSE]
     for name in names:
         assert re.fullmatch(r"(\d\d(-[a-z0-9]+)+|summary|appendix)\.ipynb", name), name
     numbers = [name[:2] for name in names if name[0].isdigit()]
@@ -108,7 +110,7 @@ def test_notebooks_tell_and_the_library_computes(path):
 
 @each_notebook
 def test_references_read_well_in_jupyterlab(path):
-    """Figures, tables, equations and sections are links with a text; only sources are in pandoc's form, [@he2015]."""
+    """Figures, tables, equations and sections are links with a text; tests/test_reading.py has more."""
     for cell in cells(path, "markdown"):
         assert not re.search(r"@(fig|tbl|eq|sec)-", cell["source"]), cell["source"]
 
@@ -208,7 +210,7 @@ def test_every_notebook_runs_once(checkout):
     """In the dry profile on the stand-in; report.ipynb once for each file of claims."""
     folder, _, first = checkout
     ran = re.findall(r"^reports/build/(\S+)\.ipynb: [\d.]+ s$", first.stdout, re.M)
-    course = [path.stem for path in ROOT.glob("notebooks/*.ipynb")]
+    course = [path.stem for path in COURSE]
     repeated = [f"reproduction/{name}" for name in ("front", "methods", *(path.stem for path in CLAIMS))]
     assert sorted(ran) == sorted(course + repeated), first.stdout
     assert re.search(r"^Networks trained: \d+; Wall time: .* Arithmetic: .* Share: \d+ %$", first.stdout, re.M)

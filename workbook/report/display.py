@@ -21,6 +21,10 @@ TITLES = {"fig": "Figure", "tbl": "Table", "eq": "Equation", "sec": "Section"}
 #: The type of the output that carries recorded numbers
 RECORD = "application/vnd.cifar10-workbook.record+json"
 
+#: JupyterLab's dark themes show figures with light and dark exchanged, unless they hold pictures: <image> in the SVG
+DARK = """<style>body[data-jp-theme-light="false"] .jp-RenderedSVG img:not([src*="%3Cimage"]) {
+filter: invert(0.93) hue-rotate(180deg) }</style>"""
+
 _notice = ""  # state of the kernel: one notebook, one notice
 
 
@@ -32,6 +36,7 @@ def setup(profile, data):
     cannot be found or downloaded.
     """
     check_injected()
+    display({"text/html": DARK}, raw=True)
     course, caveat = profiles.setting(profile, data), profiles.caveat(profile, data)
     notice(caveat[:1].upper() + caveat[1:])
     return course

@@ -14,10 +14,17 @@ LABELS = {"loss": "Loss / nats", "cost": "Cost / nats", "accuracy": "Accuracy / 
 MARKERS = "os^Dvxp"
 
 
+def subplots(*shape, **how):
+    """Return (figure, axes) as plt.subplots, but closed: a notebook would show it a second time at the cell's end."""
+    fig, axes = plt.subplots(*shape, **how)
+    plt.close(fig)
+    return fig, axes
+
+
 def images(pixels, columns, titles=None):
     """Draw images (n, 3072) uint8 in CIFAR's order, ``columns`` in a row, with an optional title each."""
     rows = -(-len(pixels) // columns)
-    fig, axes = plt.subplots(rows, columns, figsize=(WIDTH, rows * WIDTH / columns * (1.22 if titles else 1.0)))
+    fig, axes = subplots(rows, columns, figsize=(WIDTH, rows * WIDTH / columns * (1.22 if titles else 1.0)))
     for index, ax in enumerate(np.ravel(axes)):
         ax.axis("off")
         if index < len(pixels):
@@ -75,7 +82,7 @@ def panels_over(panels, xlabel, log=(), columns=2, sharey=False):
     """Draw ``over`` in panels, {ylabel: {name: {x: values}}}; log: the ylabels with a logarithmic axis."""
     rows = -(-len(panels) // columns)
     size = (WIDTH, 1.5 * rows + 0.6)
-    fig, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, sharex=True, sharey=sharey)
+    fig, axes = subplots(rows, columns, figsize=size, squeeze=False, sharex=True, sharey=sharey)
     for ax, (ylabel, series) in zip(axes.flat, panels.items(), strict=True):
         over(ax, series, ylabel=ylabel, yscale="log" if ylabel in log else "linear")
     for ax in axes[-1]:
@@ -86,7 +93,7 @@ def panels_over(panels, xlabel, log=(), columns=2, sharey=False):
 
 def intervals(effects, xlabel="Difference in test accuracy / points"):
     """Draw named differences (mean, half-width), as ``tables.difference`` returns them, one below the other."""
-    fig, ax = plt.subplots(figsize=(WIDTH, 0.24 * len(effects) + 0.6))
+    fig, ax = subplots(figsize=(WIDTH, 0.24 * len(effects) + 0.6))
     means, halves = np.array(list(effects.values()), float).T
     ax.axvline(0, color="grey", lw=0.8)
     ax.errorbar(means, list(effects), xerr=np.nan_to_num(halves), fmt="o", ms=4, capsize=2)
@@ -98,7 +105,7 @@ def intervals(effects, xlabel="Difference in test accuracy / points"):
 def units(panels, limit, columns=3):
     """Draw the histogram of every column of named arrays {title: (n, d)} within ±limit, all panels sharing axes."""
     rows = -(-len(panels) // columns)
-    fig, axes = plt.subplots(rows, columns, figsize=(WIDTH, 1.4 * rows), sharex=True, sharey=True, squeeze=False)
+    fig, axes = subplots(rows, columns, figsize=(WIDTH, 1.4 * rows), sharex=True, sharey=True, squeeze=False)
     for ax, (title, values) in zip(axes.flat, panels.items(), strict=True):
         for unit in values.T:
             ax.hist(unit, np.linspace(-limit, limit, 61), density=True, histtype="step", color="C0", alpha=0.3, lw=0.6)
@@ -129,7 +136,7 @@ def small_multiples(groups, quantities, height=1.35, **shared):
     A quantity is one of LABELS; "eta" is the learning rate. shared: sharex, sharey as for plt.subplots.
     """
     shape, share = (len(quantities), len(groups)), {"sharex": True, "sharey": "row"} | shared
-    fig, axes = plt.subplots(*shape, figsize=(WIDTH, height * shape[0] + 0.35), squeeze=False, **share)
+    fig, axes = subplots(*shape, figsize=(WIDTH, height * shape[0] + 0.35), squeeze=False, **share)
     for index, (name, results) in enumerate(groups.items()):
         column = axes[:, index]
         for ax, quantity in zip(column, quantities, strict=True):
@@ -148,7 +155,7 @@ def small_multiples(groups, quantities, height=1.35, **shared):
 
 def side_by_side(panels, name="validation_accuracy", ylabel="Validation accuracy / %"):
     """Draw one curve of several networks in each panel, mean and range: {title: {name: results}}; shared axes."""
-    fig, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 2.2), sharey=True, squeeze=False)
+    fig, axes = subplots(1, len(panels), figsize=(WIDTH, 2.2), sharey=True, squeeze=False)
     for ax, (title, groups) in zip(axes[0], panels.items(), strict=True):
         for index, (label, results) in enumerate(groups.items()):
             band(ax, np.array(results[0].curves["update"]) / 1000, curve(results, name), label, f"C{index}")
@@ -160,7 +167,7 @@ def side_by_side(panels, name="validation_accuracy", ylabel="Validation accuracy
 
 def search(rounds, best=None):
     """Draw training and validation accuracy over lambda of named rounds of a search, the best validation one marked."""
-    fig, ax = plt.subplots(figsize=(WIDTH, 2.7))
+    fig, ax = subplots(figsize=(WIDTH, 2.7))
     for index, ((name, results), marker) in enumerate(zip(rounds.items(), MARKERS, strict=False)):
         x, style = [r.experiment.l2 for r in results], {"ls": "", "marker": marker, "ms": 4, "color": f"C{index}"}
         ax.plot(x, [100 * r.scores["validation_accuracy"] for r in results], label=f"{name}, validation", **style)
@@ -179,7 +186,7 @@ def overview(networks, trials, sigmas, series):
     networks: {name: results}; trials: DataFrame with columns round, l2, validation_accuracy; sigmas (k,) and
     series {name: [results at each sigma]}.
     """
-    fig, (left, middle, right) = plt.subplots(1, 3, figsize=(WIDTH, 2.4))
+    fig, (left, middle, right) = subplots(1, 3, figsize=(WIDTH, 2.4))
     for name, results in networks.items():
         x = np.array(results[0].curves["update"]) / 1000
         left.plot(x, curve(results, "validation_accuracy").mean(axis=0), label=name)

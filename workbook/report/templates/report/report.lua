@@ -1,10 +1,12 @@
 -- pandoc filter: captioned items, numbered cross-references, links between notebooks.
 --   ::: {#fig-x} or {#tbl-x}   a picture or table, then the caption as last paragraph
---   $$ ... \label{eq-x} $$     numbered equation
+--   $$ ... \label{eq-x} $$     numbered equation; its \tag{5.1} and <a id="eq-x"></a> are for JupyterLab alone
 --   # My title                 is @sec-my-title;  # Abstract  becomes the abstract
 --   @fig-x @tbl-x @eq-x @sec-x and [text](02-other.ipynb) become links
 --   [the curves](#fig-x)       reads well in JupyterLab: here "the curves (Figure 2)", and "Figure 2" if the
---                              text only names the kind, as in [Figure](#fig-x) or [equation of the cost](#eq-x)
+--                              text only names the kind, as in [Figure](#fig-x) or [equation of the cost](#eq-x);
+--                              [the curves](02-other.ipynb#fig-x) where another notebook has the figure
+--   [(He et al. 2015)](https://doi.org/...)  the address of a source in the bibliography: a citation
 --   ::: {#contents}            table of contents (PDF; in HTML it stands at the side)
 --   ::: {.notice}              stands on the title page and on every page, not here
 local typst = FORMAT == 'typst'
@@ -233,7 +235,7 @@ end
 
 local function equation(m)
   local id = m.text:match '\\label%s*{(.-)}'
-  local tex = m.text:gsub('\\label%s*{.-}', ''):gsub('^%s+', ''):gsub('%s+$', '')
+  local tex = m.text:gsub('\\label%s*{.-}', ''):gsub('\\tag%s*{.-}', ''):gsub('^%s+', ''):gsub('%s+$', '')
   local block, n = m.mathtype == 'DisplayMath', id and number(id)
   m.text = tex
   if typst then -- the LaTeX source becomes the alternative text, which PDF/UA asks for
@@ -261,7 +263,8 @@ local function rawtex(r)
     local tex = r.text:gsub('\\begin{equation%*?}', ''):gsub('\\end{equation%*?}', '')
       :gsub('{align%*?}', '{aligned}'):gsub('{gather%*?}', '{gathered}')
     return pandoc.Math('DisplayMath', tex)
-  elseif r.format == 'html' and r.text:match '^<br' then return pandoc.LineBreak() end
+  elseif r.format == 'html' and r.text:match '^<br' then return pandoc.LineBreak()
+  elseif r.format == 'html' and r.text:match '^<a id=' then return {} end
 end
 
 -- Headings, divisions, references ---------------------------------------------------------------
@@ -315,8 +318,8 @@ local function cite(c)
 end
 
 local function link(l)
-  local nb, id = l.target:match '([^/]+)%.ipynb', l.target:match '^#(.+)'
-  if nb then
+  local nb, id = l.target:match '([^/]+)%.ipynb', l.target:match '#(.+)'
+  if nb and not (id and kind(id) and (labels[id] or strict)) then
     l.target = starts[nb] and '#' .. starts[nb] or '../notebooks/' .. l.target:gsub('^%.%./', '')
     return l
   elseif id and kind(id) then
@@ -344,7 +347,26 @@ local function image(i)
   end)))
 end
 
+-- the sources of the bibliography by their addresses: {address: citation key}
+local function addresses(bibliography)
+  local all = pandoc.Cite({}, { pandoc.Citation('*', 'NormalCitation') })
+  local whole, found = pandoc.Pandoc({}, { bibliography = bibliography, nocite = pandoc.MetaInlines { all } }), {}
+  for _, r in ipairs(pandoc.utils.references(whole)) do
+    local address = r.DOI and 'https://doi.org/' .. pandoc.utils.stringify(r.DOI) or r.URL
+    if address then found[pandoc.utils.stringify(address)] = r.id end
+  end
+  return found
+end
+
+local function citation(known)
+  return function(l)
+    local id = known[l.target]
+    if id then return pandoc.Cite(l.content, { pandoc.Citation(id, 'NormalCitation') }) end
+  end
+end
+
 function Pandoc(doc)
+  if doc.meta.bibliography then doc = doc:walk { Link = citation(addresses(doc.meta.bibliography)) } end
   for _, r in ipairs(pandoc.utils.references(doc)) do sources[r.id] = true end
   strict, figures = not doc.meta.lax, doc.meta.figures and pandoc.utils.stringify(doc.meta.figures)
   doc = abstract(notices(doc)):walk { RawInline = rawtex, Inlines = glue }
