@@ -1,9 +1,11 @@
 """How much arithmetic runs take, in floating point operations, beside what this machine could do in the same time."""
 
+import ctypes
 import math
 import time
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
@@ -67,3 +69,16 @@ def product_rate(seconds=0.5, n=1500):
         np.matmul(A, A, out=out)
         best = min(best, time.perf_counter() - start)
     return 2 * n**3 / best / 1e9
+
+
+@cache
+def kernel():
+    """Return the name of the kernel that OpenBLAS multiplies with, such as "SkylakeX"; "unknown" for another BLAS.
+
+    Two kernels may round differently. The library is the one inside NumPy's wheel.
+    """
+    for path in (Path(np.__file__).parents[1] / "numpy.libs").glob("libscipy_openblas64_*"):
+        name = ctypes.CDLL(str(path)).scipy_openblas_get_corename64_
+        name.restype = ctypes.c_char_p
+        return name().decode()
+    return "unknown"

@@ -11,6 +11,7 @@ from lib import data
 from lib.nn.passes import train
 from workbook.runs import store
 from workbook.runs.cluster import ClusterError, RunError, spread
+from workbook.runs.cost import kernel
 from workbook.runs.experiment import Experiment, code_version, departures, key, make
 from workbook.runs.passes import Queue
 from workbook.runs.progress import Progress
@@ -25,7 +26,7 @@ class Result:
     diverged: bool
     curves: dict
     scores: dict
-    run: dict  # "seconds" of its share of the pass, "date", "machine", "python", "numpy", "fingerprint"
+    run: dict  # "seconds" of its share of the pass, "date", "machine", "python", "numpy", "kernel", "fingerprint"
 
     @property
     def weights(self):
@@ -123,6 +124,7 @@ def _pass(experiments, version, report):
         "machine": platform.node(),
         "python": platform.python_version(),
         "numpy": np.__version__,
+        "kernel": kernel(),
         "fingerprint": version["data"],
     }
     return [r | {"run": how | {"experiment": asdict(e)}} for r, e in zip(records, experiments, strict=True)]

@@ -32,8 +32,6 @@ from workbook.runs.profiles import profiled
 from workbook.runs.progress import Progress
 from workbook.runs.yamlfile import load_yaml
 
-SCORES = [f"{part}_{score}" for part in ("train", "validation", "test") for score in ("loss", "cost", "accuracy")]
-
 
 class SweepError(ValueError):
     """The file of a sweep, or what it runs, must be changed; the message is one line that says how."""
@@ -63,7 +61,7 @@ class Sweep:
         if needs_metric:
             check_choice("goal", self.metric["goal"], ("maximize", "minimize"))
         if needs_metric and self.run == "experiment":
-            check_choice("metric", self.metric["name"], SCORES)
+            check_choice("metric", self.metric["name"], store.SCORES)
         self.metric = self.metric or {}
 
     def search(self, evaluate):
@@ -276,8 +274,8 @@ def main(arguments):
         progress = Progress(total, name, **sweep.metric)
         with progress.bar:
             table = run(sweep, progress)
-    except (SweepError, data.DataError, cluster.ClusterError) as error:
-        print(f"sweep: {error}", file=sys.stderr)
+    except (SweepError, data.DataError, cluster.ClusterError, OSError) as error:
+        print(f"sweep: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, cluster.Interrupted) as error:
         print(f"sweep: {str(error) or 'stopped'}; {progress} stored; the same command goes on", file=sys.stderr)
