@@ -1,5 +1,6 @@
 """Runs experiments: loads what is stored, trains the rest side by side, and stores every result when it is there."""
 
+import os
 import platform
 import sys
 import time
@@ -10,8 +11,8 @@ import numpy as np
 from lib import data
 from lib.nn.passes import train
 from workbook.runs import store
-from workbook.runs.cluster import ClusterError, RunError, spread
-from workbook.runs.cost import kernel
+from workbook.runs.cluster import IN_PROCESS, ClusterError, RunError, spread
+from workbook.runs.cost import check_memory, kernel
 from workbook.runs.experiment import Experiment, code_version, departures, key, make
 from workbook.runs.passes import Queue
 from workbook.runs.progress import Progress
@@ -76,6 +77,8 @@ def outcomes(wanted, progress):
         else:
             missing[k] = experiment
             progress.stale += store.is_stale(k)
+            if os.environ.get("SCHEDULER", IN_PROCESS) == IN_PROCESS:
+                check_memory(experiment)
 
     def arguments(keys):
         return [asdict(missing[k]) for k in keys], _version(missing[keys[0]].data)
