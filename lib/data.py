@@ -137,10 +137,13 @@ def _prepared(name, identity, where, blocks):
         try:
             return _open(name, where, tuple((file, file.stat().st_mtime_ns) for file in files))
         except Exception as error:  # a damaged file can raise anything
-            print(f"{whole} is damaged ({why(error)}): it is made again", file=sys.stderr)
-            shutil.rmtree(whole, ignore_errors=True)
-            damaged, whole = whole, None
-    raise DataError(f"{damaged} is damaged: delete it and run again")
+            damage = f"{whole} is damaged ({why(error)})"
+            if isinstance(error, OSError | MemoryError) and not isinstance(error, FileNotFoundError):
+                break  # a lack of memory or of file handles is not its fault
+        print(f"{damage}: it is made again", file=sys.stderr)
+        shutil.rmtree(whole, ignore_errors=True)
+        whole = None
+    raise DataError(f"{damage}: delete it and run again")
 
 
 def _make(folder, blocks):

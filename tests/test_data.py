@@ -508,6 +508,15 @@ def test_damaged_prepared_data_is_named_and_made_again(dataset, tmp_path, capsys
     assert said.count("\n") == 1 and said.startswith(f"{pixels.parent} is damaged (") and "made again" in said
 
 
+def test_data_that_cannot_be_opened_now_stay(dataset, monkeypatch, tmp_path):
+    """As when there are no file handles left."""
+    monkeypatch.setattr(np, "load", lambda *arguments: os.open(tmp_path, os.O_WRONLY))
+    data._open.cache_clear()
+    with pytest.raises(data.DataError, match=r"is damaged .*: delete it and run again"):
+        data.load("cifar10")
+    assert list((tmp_path / "cache").rglob("pixels.npy"))
+
+
 def test_shapes_are_checked_though_the_bytes_are_right(dataset, tmp_path, capsys):
     (pixels,) = (tmp_path / "cache").rglob("pixels.npy")
     np.save(pixels, np.load(pixels).reshape(-1, 1024))
@@ -517,7 +526,7 @@ def test_shapes_are_checked_though_the_bytes_are_right(dataset, tmp_path, capsys
 
 def test_damaged_data_that_cannot_be_made_again_are_one_line(dataset, monkeypatch):
     monkeypatch.setattr(data, "_write", lambda folder, blocks: (folder / "about.json").write_text("[]"))
-    with pytest.raises(data.DataError, match="is damaged: delete it and run again"):
+    with pytest.raises(data.DataError, match=r"is damaged .*: delete it and run again"):
         data._prepared("standin", ["bad"], "", draw_small)
 
 
