@@ -1,5 +1,6 @@
 """The store: a record comes back as it was, or not at all, and what is damaged is named and set aside."""
 
+import csv
 import errno
 import json
 import math
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from workbook.runs import store
@@ -219,3 +221,11 @@ def test_a_file_of_text_or_bytes_that_would_not_change_keeps_its_date(tmp_path):
     assert path.stat().st_mtime == 1
     store.write(path, "é,2\r\n")
     assert path.stat().st_mtime > 1 and path.read_bytes() == "é,2\r\n".encode()
+
+
+def test_no_cell_of_a_table_is_a_formula(tmp_path):
+    cells = ["=1+1", "+A1", "-A1", "@x", " =1", "-0.5", "+1e3", "a=b", "", None, -1.5]
+    store.write_table(tmp_path / "t.csv", pd.DataFrame({"a": cells}))
+    with open(tmp_path / "t.csv", newline="") as file:
+        found = [row[0] for row in csv.reader(file)][1:]
+    assert found == ["'=1+1", "'+A1", "'-A1", "'@x", "' =1", "-0.5", "+1e3", "a=b", "", "", "-1.5"]

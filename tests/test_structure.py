@@ -29,7 +29,7 @@ def imported(path, lazy=True):
 MAY = {
     "lib.nn": ({"lib.nn"}, {}),
     "lib": ({"lib"}, {}),
-    "workbook.runs": ({"lib", "workbook.runs"}, {"workbook.runs.sweep": {"workbook.report.execute"}}),
+    "workbook.runs": ({"lib", "workbook.runs"}, {"workbook.runs.notebooks": {"workbook.report.execute"}}),
     "workbook.report": ({"lib", "workbook.runs", "workbook.report"}, {}),
     "workbook.claims": ({"lib", "workbook"}, {}),
 }

@@ -53,6 +53,21 @@ def write(path, content):
             temporary.unlink()  # there is none after success
 
 
+def write_table(path, frame):
+    """Write a pandas DataFrame as CSV; a text that a spreadsheet would take for a formula gets an apostrophe first."""
+    write(path, frame.map(_no_formula).to_csv(index=False))
+
+
+def _no_formula(cell):
+    return f"'{cell}" if isinstance(cell, str) and cell.lstrip()[:1] in tuple("=+-@") and not _number(cell) else cell
+
+
+def _number(text):
+    with suppress(ValueError):
+        return math.isfinite(float(text))
+    return False
+
+
 @cache
 def _clear(folder):
     """Remove what killed processes left in a folder more than an hour ago; done once by each process."""
@@ -88,7 +103,7 @@ def load(key):
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
-        _set_aside(path, " ".join(str(error).split()))
+        set_aside(path, error)
         return None
     record["curves"] = {name: [math.nan if v is None else v for v in curve] for name, curve in record["curves"].items()}
     record["scores"] = {name: math.nan if score is None else score for name, score in record["scores"].items()}
@@ -128,10 +143,10 @@ def _numbers(name, values):
     )
 
 
-def _set_aside(path, why):
-    """Take a damaged result out of the way, and say so."""
+def set_aside(path, error):
+    """Take a damaged file out of the way, and say so in one line."""
     aside = path.parent / "damaged" / f"{time.time_ns()}-{path.name}"
-    told = f"moved to {aside.parent.name}/, to be trained again"
+    why, told = " ".join(str(error).split()), f"moved to {aside.parent.name}/, to be made again"
     try:
         aside.parent.mkdir(exist_ok=True)
         path.rename(aside)
