@@ -29,10 +29,10 @@ EXPORT    := $(addprefix workbook/report/,build.py exporter.py) $(wildcard workb
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env choice report reproduction all check lab sweep scheduler workers test bench lint clean distclean
+.PHONY: help env choice report reproduction all check lab sweep scheduler workers test test-hard bench lint clean distclean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "make %-13s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "make %-13s %s\n", $$1, $$2 }'
 	@echo
 	@echo "PROFILE=quick|full  quick: a few minutes; full: the course's setting. Default: full where CIFAR-10 is."
 	@echo "DATA=auto|cifar10|standin  CIFAR10_DIR names its folder; else it is downloaded; else the stand-in is taken."
@@ -81,8 +81,11 @@ workers: $(READY) ## work for the scheduler SCHEDULER=tcp://HOST:8786, one proce
 	while :; do $(PY) -m dask worker $(SCHEDULER) --nworkers $(WORKERS) --nthreads 1 --preload-nanny workbook \
 		--no-dashboard --death-timeout 60; sleep 5; done
 
-test: $(READY) ## run all tests
+test: $(READY) ## run the tests
 	$(PY) -m pytest
+
+test-hard: $(READY) ## run the tests that take long: interruptions, thousands of random inputs
+	$(PY) -m pytest -m 'hard or fuzz' --hypothesis-profile=hard
 
 bench: $(READY) ## measure speed beside PyTorch and scikit-learn (needs the extra bench)
 	@$(PY) -m benchmarks
