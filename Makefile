@@ -47,7 +47,7 @@ STRIP := if [ -x $(VENV)/bin/nbstripout ]; then \
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help env report reproduction all check lab new sweep scheduler workers test test-browser bench lint clean distclean
+.PHONY: help env report reproduction all check verify lab new sweep scheduler workers test test-browser test-hard bench lint clean distclean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -100,12 +100,15 @@ scheduler: $(READY) ## start what shares work among machines; HOST=its address f
 workers: $(READY) ## work for the scheduler SCHEDULER=tcp://HOST:8786, one process a core
 	@$(PY) -m workbook.runs.machines workers '$(SCHEDULER)' '$(WORKERS)'
 
-test: $(READY) ## run all tests
+test: $(READY) ## run the tests
 	$(PY) -m pytest
 
 # needs the extra browser, and Chromium, which Debian has; where one is missing, every test says so and is skipped
 test-browser: $(READY) ## drive JupyterLab in headless Chromium (needs the extra browser)
 	$(PY) -m pytest tests/browser -rs
+
+test-hard: $(READY) ## run the tests that take long: interruptions, thousands of random inputs
+	$(PY) -m pytest -m 'hard or fuzz' --hypothesis-profile=hard
 
 bench: $(READY) ## measure speed beside PyTorch and scikit-learn (needs the extra bench)
 	@$(PY) -m benchmarks

@@ -9,12 +9,19 @@ import subprocess
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lib import data
 from lib.nn import splits
 from workbook.runs import cluster, store
 
 PER_FILE = 200
+
+#: the same inputs each time; --hypothesis-profile=hard tries many more, and others each time
+quiet = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
+settings.register_profile("fast", max_examples=200, derandomize=True, **quiet)
+settings.register_profile("hard", max_examples=10_000, **quiet)
+settings.load_profile("fast")
 
 
 @pytest.fixture(autouse=True)

@@ -118,10 +118,10 @@ def test_effects_name_the_better_one_first_and_equal_ones_in_pairs(read):
         ("because: It rained., ", "", 23, "a reason needs because"),
         ("stated: {}", "stated: {", 9, "expected"),
         ("stated: {}", "stated: &x {}\n    coded: *x", 8, "aliases (*x) are not allowed"),
-        ("batch_norm: true", 'batch_norm: !!bool "abc"', 1, "'abc'"),
+        ("batch_norm: true", 'batch_norm: !!bool "abc"', 12, "tags (!!bool) are not allowed"),
         (GOOD, "", 1, "experiments must name at least one experiment"),
         (GOOD, "- 1", 1, "the file must hold lines like name: value"),
-        (GOOD, "[" * 1200, 1, "recursion"),
+        (GOOD, "[" * 1200, 1, "more than 20 levels"),
     ],
 )
 def test_a_mistake_is_one_line_with_its_place_and_remedy(read, tmp_path, old, new, line, message):
@@ -176,6 +176,10 @@ SEARCH = """experiments:
         ("[{l2: [big]}]", "l2 = 'big'"),
         ("[{l2: {log_uniform: [0, 1], draws: 3}}]", "0 < low < high"),
         ("[{l2: {uniform: [0, 1]}}]", "write a list of"),
+        ("[{l2: {log_uniform: [1, 2], draws: 1000000000}}]", "draws = [1000000000], allowed: integers from 1 to 10000"),
+        ("[{l2: {log_uniform: [1, 2], draws: -1}}]", "draws = [-1], allowed"),
+        ("[{l2: {log_uniform: [1, 2], draws: true}}]", "draws = [True], allowed"),
+        (f"[{{l2: {[1] * 300}, eta_max: {[1] * 300}}}]", "trials = 90000, allowed: at most 10000"),
         ("[A]", "no experiment is called A"),
         ("winner", "trials = 'winner', allowed"),
     ],

@@ -8,12 +8,15 @@ import subprocess
 import sys
 from dataclasses import FrozenInstanceError, asdict, dataclass, fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from lib import data, nn
+from lib.nn.splits import SPLITS, split
 from workbook.runs import store
-from workbook.runs.experiment import TRIAL_FIELDS, Experiment, code_version, departures, key, make, shared, vary
+from workbook.runs.experiment import IMAGES, TRIAL_FIELDS, Experiment, code_version, departures, key, make, shared, vary
 from workbook.runs.fields import setting
 from workbook.runs.oddities import Oddities
 
@@ -107,11 +110,45 @@ def test_impossible_values_are_refused(name, value):
         ({"schedule": "linear"}, r"^updates = None, allowed with schedule 'linear': an integer of at least 1$"),
         ({"updates": 3}, r"^updates = 3, allowed with schedule 'cyclical': none"),
         ({"schedule": "exponential", "updates": 1, "schedule_options.factor": 1}, "exponential need factor and every$"),
+        ({"seed": 2**64}, r"^seed = 18446744073709551616, allowed: an integer of at least 0 and below 9.0072e\+15$"),
+        ({"seed": 10**5000}, r"^seed = a int too large to be shown, allowed: an integer of at least 0 and below 9"),
+        ({"l2": 10**400}, r"^l2 = 10+\.\.\., allowed: a number of at least 0 and below 1e\+30$"),
+        ({"init": 1e300}, r"^init = 1e\+300, allowed: a number of at least 1e-12 and below 1e\+30$"),
+        ({"hidden": [2**63]}, r"^hidden = 9223372036854775808, allowed: an integer of at least 1 and below 9"),
+        ({"n_train": 50}, r"^batch_size = 100, allowed: at most the 50 images of an epoch$"),
+        ({"odd.skip": 44_950}, r"^batch_size = 100, allowed: at most the 50 images of an epoch$"),
+        ({"n_train": 45_001}, r"^n_train = 45001, allowed: at most 45000 with split 45k5k_tail$"),
+        ({"n_validation": 1001, "split": "49k1k"}, r"^n_validation = 1001, allowed: at most 1000 with split 49k1k$"),
+        ({"batch_norm": True, "n_validation": 1}, r"^n_validation = 1, allowed: at least 2 with batch normalisation$"),
+        ({"batch_norm": True, "sample": 1}, r"^sample = 1, allowed: at least 2 with batch normalisation$"),
+        ({"eta_min": 0.2}, r"^eta_min = 0.2, allowed: at most eta_max = 0.1$"),
+        ({"cycles": 10**9}, r"^cycles = 1000000000, allowed: at most 10000000 updates in all, not 4.5e\+12$"),
+        ({"schedule": "linear", "updates": 10**8}, r"^updates = 100000000, allowed: at most 10000000 updates in all"),
+        ({"odd.stages": [[1, 0]] * 1200}, r"^cycles = 2, allowed: at most 10000000 updates in all, not 1.08e\+07$"),
+        ({"augment.shift": 1e6}, r"^field = 'augment', allowed: odd"),
+        ({"augment": {"shift": 1e6}}, r"^augment.shift = 1000000.0, allowed: a number from 0 to 31$"),
+        ({"augment": {"flip": 1.5}}, r"^augment.flip = 1.5, allowed: a number from 0 to 1$"),
+        ({"augment": [[["flip"], 1]]}, r"^augment = \['flip'\] .did you mean 'flip'..., allowed: flip"),
+        ({"augment": [[{}, 1]]}, r"^augment = \(\), allowed: flip"),
+        ({"data": ["cifar10"]}, r"^data = \('cifar10',\) .did you mean 'cifar10'..., allowed: cifar10, standin$"),
+        ({"hidden": [[[[[5]]]]]}, r"^hidden = .* allowed: an integer of at least 1$"),
+        (
+            {"optimizer": "adam", "optimizer_options.beta1": 1},
+            r"^optimizer_options.beta1 = 1, allowed: a number from 0",
+        ),
     ],
 )
 def test_the_message_helps(settings, message):
     with pytest.raises(ValueError, match=message):
         make(settings)
+
+
+def test_the_images_of_a_split_are_those_that_it_gives():
+    rng = np.random.default_rng(0)
+    dataset = SimpleNamespace(pixels=np.zeros((60_000, 1), np.uint8), labels=np.zeros(60_000), per_file=10_000)
+    for name in SPLITS:
+        train, validation, _ = split(dataset, name, "raw", rng=rng)
+        assert IMAGES[name] == (len(train), len(validation))
 
 
 def test_settings_of_a_file_make_the_experiment():

@@ -296,6 +296,89 @@ def test_long_texts_get_the_room_that_short_columns_leave(shown, tmp_path):
     assert "columns: 2," in typ  # as wide as it needs
 
 
+HOSTILE = """\
+<script>one()</script> and </style> <img src=x onerror="two()"> `#sys.version`{=typst} \\input{/etc/passwd} #sys
+[a](javascript:three()) [b](JAVA&#115;cript:three()) [c]{onclick="four()"} [d](http://d){onclick="five()"} [e](data:x)
+
+<div onclick="six()">d</div>
+
+```{=html}
+<script>seven()</script>
+```
+
+::: {onclick="eight()"}
+div
+:::
+"""
+
+
+def test_no_text_can_run_anything(shown, tmp_path):
+    """In a cell, in what say and notice show, in a caption, an alternative text and a table; the words remain."""
+    caption = "Cap <script>nine()</script> [x](javascript:ten()) #sys.version"
+    notice("Beware <script>eleven()</script>")
+    say(HOSTILE.replace("one()", "twelve()"))
+    show_table(
+        pd.DataFrame({"a": ["<script>thirteen()</script>", "```\n\n# No heading", "`#sys.version`{=typst}"]}),
+        "t",
+        caption,
+    )
+    show_figure(curve(), "f", caption, alt='"} <script>fourteen()</script>')
+    page = html([write(tmp_path / "01-a.ipynb", f"# A {{onclick=x}}\n\n{HOSTILE}", executed(outputs=shown))], tmp_path)
+    body = page[page.index("<body>") : page.index("</main>")]
+    assert not re.search(
+        r"<script|javascript:\w|<[a-z][^>]* on[a-z]+=|<img src=.x|<h1[^>]*>No heading|0\.15\.0", body, re.I
+    )
+    for number in ("one", "two", "six", "seven", "nine", "eleven", "twelve", "thirteen"):
+        assert f"{number}()" in body, "as text"
+    pages = " ".join("".join(pages_of(tmp_path / "report.pdf")).split())
+    assert "<script>one()</script>" in pages.replace("</script >", "</script>") and "0.15.0" not in pages
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        (r"See $\input{/etc/passwd}$ there.", r"a.ipynb, cell 1: formula that cannot be read: \input{/etc/passwd}"),
+        (r"$$\input{x} \label{eq-one}$$", r"a.ipynb, cell 1: formula that cannot be read: \input{x}"),
+        ("[x](#fig-none)", "a.ipynb, cell 1: no such figure, table, equation, section or source: @fig-none"),
+        ("![x](/etc/passwd)", "a.ipynb, cell 1: picture /etc/passwd: only PNG, JPEG, GIF and SVG files"),
+        ("![x](http://localhost:1/x.png)", "a.ipynb, cell 1: picture http://localhost:1/x.png: only PNG"),
+        ({"caption": r"C $\input{x}$"}, r"a.ipynb, cell 1: formula that cannot be read: \input{x}"),
+        ({"caption": ":::"}, "a.ipynb, cell 1: @tbl-one needs a caption of one paragraph"),
+        ({"caption": "# Head"}, "a.ipynb, cell 1: @tbl-one needs a caption of one paragraph"),
+        ({"caption": ""}, "a.ipynb, cell 1: @tbl-one needs a caption of one paragraph"),
+        ({"html": "<p>no table</p>"}, "a.ipynb, cell 1: @tbl-one is no table"),
+        ({"label": "fig-../../x"}, "a.ipynb, cell 1: 'fig-../../x' cannot be a label"),
+        ({"width": '1%" onload="x()'}, "a.ipynb, cell 1: '1%\" onload=\"x()' cannot be a width"),
+        ("<svg onload='x()'/>", "a.ipynb, cell 1: the picture holds a script, or asks for a file from elsewhere"),
+        ("<svg><script>x()</script></svg>", "a.ipynb, cell 1: the picture holds a script"),
+        ("<svg><image href='http://localhost:1/'/></svg>", "a.ipynb, cell 1: the picture holds a script, or asks"),
+    ],
+    ids=str,
+)
+def test_what_is_refused_is_told_with_notebook_and_cell(cell, message, tmp_path):
+    if isinstance(cell, dict):
+        item = {"label": "tbl-one", "caption": "C."} | cell
+        data = {"text/html": cell.get("html", "<table><tr><td>1</td></tr></table>")}
+        cell = executed(outputs=[new_output("display_data", data, metadata={"report": item})])
+    elif cell.startswith("<svg"):
+        cell = executed(outputs=[new_output("display_data", {"image/svg+xml": cell})])
+    path = write(tmp_path / "a.ipynb", "# First", cell)
+    with pytest.raises(ReportError) as caught:
+        build([path], tmp_path / "report")
+    assert str(caught.value).startswith(message) and "\n" not in str(caught.value)
+    assert not (tmp_path / "report.pdf").exists()
+
+
+def test_title_and_author_are_text(tmp_path):
+    about = {
+        "title": 'T #sys.version "q" <script>a()</script>',
+        "author": ['A" + panic("x") + " #sys <b>', "C# \\ dev"],
+    }
+    (tmp_path / "report.yml").write_text(json.dumps(about))
+    page = html([write(tmp_path / "a.ipynb", "# A")], tmp_path)
+    assert "<script>a()" not in page and "&lt;script&gt;a()" in page and "0.15.0" not in page
+
+
 def test_same_bytes_on_rebuild(two, tmp_path):
     first = [path.read_bytes() for path in build(two, tmp_path / "one" / "report")]
     assert [path.read_bytes() for path in build(two, tmp_path / "two" / "report")] == first

@@ -32,7 +32,7 @@ MAY = {
     "lib": ({"lib"}, {}),
     "workbook.runs": (
         {"lib", "workbook.runs"},
-        {"workbook.runs.sweep": {"workbook.report.execute", "workbook.report.parameters"}},
+        {"workbook.runs.notebooks": {"workbook.report.execute", "workbook.report.parameters"}},
     ),
     "workbook.report": ({"lib", "workbook.runs", "workbook.report"}, {}),
     "workbook.play": ({"lib", "workbook.runs", "workbook.play"}, {}),

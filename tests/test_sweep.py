@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -18,10 +19,11 @@ import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_notebook
 
-from workbook.runs import cluster, engine, store, sweep
+from workbook.runs import cluster, engine, notebooks, store, sweep
 
 ROOT, picture = store.ROOT, sweep._picture
 L2 = {"distribution": "log_uniform_values", "min": 1e-5, "max": 1e-1}
+RECORD = "application/vnd.cifar10-workbook.record+json"
 METRIC = {"name": "validation_accuracy", "goal": "maximize"}
 SMALL = {name: {"value": value} for name, value in {"data": "standin", "n_s": 4, "cycles": 1, "log_every": 4}.items()}
 
@@ -33,7 +35,7 @@ def here(tiny, monkeypatch, tmp_path):
     monkeypatch.setattr(sweep, "_picture", lambda table, metric, space: "<svg/>")
     monkeypatch.setattr(store, "REPORTS", tmp_path)
     monkeypatch.setattr(store, "ROOT", tmp_path)
-    sweep._data_name.cache_clear()
+    notebooks.data_name.cache_clear()
     return tmp_path
 
 
@@ -83,6 +85,21 @@ def table(folder, name="test"):
         ("METRIC\nmethod: narrow\ntrials: 4\nparameters: {l2: LOG, hidden: {values: [[5], [6]]}}", "narrow needs one "),
         ("run: experiment\nmetric: {name: val_accuracy, goal: maximize}\nparameters: {}", "mean 'validation_accuracy'"),
         ("run: experiment\nmetric: {name: x, goal: up}\nparameters: {}", "goal = 'up', allowed: maximize, minimize"),
+        ("METRIC\nmethod: tpe\ntrials: 100000000\nparameters: {l2: LOG}", ":4: trials = 100000000, allowed: .* 10001"),
+        ("METRIC\nmethod: tpe\ntrials: true\nparameters: {l2: LOG}", ":4: trials = True, allowed: an integer"),
+        ("METRIC\nmethod: tpe\ntrials: 2\ngeneration: 1000000000\nparameters: {l2: LOG}", ":5: generation = 10000"),
+        ("run: experiment\nparameters: {l2: MANY, seed: MANY, n_s: MANY}", ":2: parameters: a grid of 27000000 runs"),
+        ("METRIC\nmethod: random\ntrials: 2\nparameters: {l2: WIDE}", ":5: l2: impossible range .* 1e\\+308"),
+        ("METRIC\nmethod: random\ntrials: 2\nparameters:\n  l2: HUGE", ":6: l2: impossible range for uniform"),
+        ("METRIC\nmethod: random\ntrials: 2\nparameters: {seed: HALF}", ":5: seed: impossible range for int_uniform"),
+        ("run: experiment\nparameters:\n  n_s: {value: 2}\n  hidden: {value: [9223372036854775808]}", ":4: hidden = 9"),
+        ("run: experiment\nparameters: {1: {value: 2}}", ":2: parameters = {1: {'value': 2}}, allowed: names"),
+        ("run: ../../x.ipynb\nparameters: {}", ":1: run = '../../x.ipynb', allowed: experiment, or the path"),
+        ("run: n.ipynb\nmetric: {name: [a], goal: maximize}\nparameters: {}", ":2: metric = {'name': .'a'."),
+        ("run: n.ipynb\nmetric: {name: null, goal: maximize}\nparameters: {}", ":2: metric = {'name': None"),
+        ("run: n.ipynb\nmetric: {name: x, goal: [up]}\nparameters: {}", ":2: goal = .'up'., allowed: maximize"),
+        ("run: experiment\nseed: !!bool abc\nparameters: {}", ":2: tags"),
+        ("run: &a experiment\nmethod: *a\nparameters: {}", ":2: aliases"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_before_anything_runs(here, capsys, text, message):
@@ -91,6 +108,10 @@ def test_what_is_wrong_is_said_before_anything_runs(here, capsys, text, message)
         "LOG": domain % ("1e-5", "1e-1"),
         "BAD": domain % (0.1, 0.01),
         "ZERO": domain % (0, 1),
+        "WIDE": domain % (1, "1e+308"),
+        "HUGE": "{distribution: uniform, min: 0, max: 1%s}" % ("0" * 400),
+        "HALF": "{distribution: int_uniform, min: 0.5, max: 3}",
+        "MANY": "{values: %s}" % ([1] * 300),
         "METRIC": "run: experiment\nmetric: {name: train_cost, goal: minimize}",
     }.items():
         text = text.replace(word, value)
@@ -100,7 +121,7 @@ def test_what_is_wrong_is_said_before_anything_runs(here, capsys, text, message)
         sweep.load(path)
     assert sweep.main([str(path)]) == 2
     output = capsys.readouterr().err
-    assert output.count("\n") == 1 and str(path) in output
+    assert output.count("\n") == 1 and re.match(rf"sweep: {path}:\d+: ", output)
     assert not (here / "sweeps").exists()
 
 
@@ -108,6 +129,27 @@ def test_what_is_wrong_is_said_before_anything_runs(here, capsys, text, message)
 def test_the_sweeps_of_the_project_are_sound(here, monkeypatch, path):
     monkeypatch.setattr(store, "ROOT", ROOT)
     assert sweep.load(path).folder.name == path.stem
+
+
+@pytest.mark.parametrize("damage", ["cut", "digit", "list", "deep", "no run", "folder"])
+def test_a_damaged_executed_notebook_is_named_and_set_aside(here, capsys, damage):
+    kind, cells = (
+        notebooks.Notebook("n.ipynb", here),
+        [{"cell_type": "code", "outputs": [{"data": {RECORD: {"a": 0.25}}}]}],
+    )
+    run = {"seconds": 1.0, "checksum": notebooks._hash(cells)}
+    whole, path = json.dumps({"cells": cells, "metadata": {"run": run}}), here / "k.ipynb"
+    path.write_text(whole)
+    assert kind._stored("k", {}).scores == {"a": 0.25} and kind._stored("other", {}) is None
+    path.unlink()
+    contents = {"cut": whole[:-9], "digit": whole.replace("0.25", "0.26"), "list": "[1]", "deep": "[" * 200_000}
+    if damage == "folder":
+        path.mkdir()
+    else:
+        path.write_text(contents.get(damage, whole.replace('"run"', '"ran"')))
+    assert kind._stored("k", {}) is None and not path.exists() and len(list((here / "damaged").iterdir())) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"{path} is damaged (") and said.count("\n") == 1
 
 
 # ---------------------------------------------------------------- searches

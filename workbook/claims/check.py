@@ -16,7 +16,6 @@ from lib.data import DataError
 from workbook.claims import diagnose, table
 from workbook.claims.file import load
 from workbook.claims.measure import trained
-from workbook.claims.source import ClaimError
 from workbook.runs import store
 from workbook.runs.cluster import ClusterError
 
@@ -38,7 +37,7 @@ def main(arguments=None):
             for path, report, (measured, _) in zip(options.files, reports, found, strict=True):
                 check(path, report, measured, options.profile, options.data)
         return 0
-    except (ClaimError, DataError, ClusterError) as error:
+    except (ValueError, DataError, ClusterError) as error:  # a ClaimError is a ValueError, as are impossible settings
         message, status = error, 2
     except KeyboardInterrupt as error:  # an Interrupted is one
         message, status = str(error) or "stopped; the results so far are stored, the same command goes on", 3
@@ -52,14 +51,14 @@ def check(path, report, measured, profile, data_name):
     """Print and write the verdicts on a measured report, what may have gone wrong, and the document of both."""
     rows, folder = table.rows(report, measured), store.REPORTS / "checks" / report.name
     print("\n".join(lines(rows)))
-    store.write(folder / "numbers.csv", rows.to_csv(index=False))
+    store.write_table(folder / "numbers.csv", rows)
     wrong = list(dict.fromkeys(rows.loc[rows["verdict"].isin(("differs", "explained")), "experiment"]))
     found = diagnose.diagnose(report, wrong, profile, data_name) if wrong else []
     for each in found:
         print(f"{', '.join(each.experiments)}: {each.conclusion}")
     if found:
         tables = [each.table.assign(experiments=", ".join(each.experiments)) for each in found]
-        store.write(folder / "diagnosis.csv", pd.concat(tables).to_csv(index=False))
+        store.write_table(folder / "diagnosis.csv", pd.concat(tables))
     for written in (*document(path, report, folder, profile, data_name), folder / "numbers.csv"):
         print(f"-> {os.path.relpath(written)}")
 

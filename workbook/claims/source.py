@@ -1,9 +1,7 @@
 """A YAML file while it is read: whatever is wrong with it becomes one line with its place."""
 
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-
-import yaml
 
 from lib.choices import check_choice
 from workbook.runs.yamlfile import load_yaml
@@ -22,16 +20,10 @@ class Source:
         self.path = path
         if Path(path).suffix != ".yml":
             raise ClaimError(f"{path}: the name of a claim file must end in .yml")
-        with suppress(OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError):  # load_yaml tells them in one line
-            for event in yaml.parse(Path(path).read_text()):
-                if isinstance(event, yaml.AliasEvent):
-                    where = f"{path}:{event.start_mark.line + 1}"
-                    raise ClaimError(f"{where}: aliases (*{event.anchor}) are not allowed; repeat what they stand for")
         try:
             self.content, self.line_of = load_yaml(path)
-        except (*WRONG, RecursionError) as error:
-            what = str(error).partition(str(path))[2]
-            raise ClaimError(f"{path}{what.replace(', line ', ':', 1)}" if what else f"{path}:1: {error}") from None
+        except ValueError as error:
+            raise ClaimError(error) from None
 
     @contextmanager
     def at(self, *keys):

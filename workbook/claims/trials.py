@@ -20,7 +20,8 @@ from itertools import product
 import numpy as np
 
 from workbook.runs.experiment import Experiment, make
-from workbook.runs.search import log_uniform
+from workbook.runs.fields import require
+from workbook.runs.search import MOST, log_uniform
 
 
 def groups(name, settings, seed=0):
@@ -29,6 +30,10 @@ def groups(name, settings, seed=0):
     for entry in settings["trials"]:
         drawn = {field: how for field, how in entry.items() if isinstance(how, dict)}
         listed = {field: how if isinstance(how, list) else [how] for field, how in entry.items() if field not in drawn}
+        draws = [how["draws"] for how in drawn.values()]
+        require(all(type(n) is int and 0 < n <= MOST for n in draws), "draws", draws, f"integers from 1 to {MOST}")
+        many = math.prod([*map(len, listed.values()), max(draws, default=1)])
+        require(many <= MOST, "trials", many, f"at most {MOST}")
         for values in product(*listed.values()):
             fixed = dict(zip(listed, values, strict=True))
             same = sum(group[0].items() >= fixed.items() for group in found)  # a combination may stand there twice
@@ -61,8 +66,9 @@ def check(name, settings, numbers, names):
                 raise ValueError(f"trials: no experiment is called {pattern}, there are {', '.join(names)}")
     elif isinstance(trials, list) and trials and all(isinstance(each, dict) for each in trials):
         try:
+            common = {field: settings[field] for field in settings if field in Experiment.__dataclass_fields__}
             for fields in (trial for group in groups(name, settings) for trial in group):
-                make(fields)
+                make(common | fields)
         except (KeyError, TypeError) as error:
             form = "{field: [values]} or {field: {log_uniform: [low, high], draws: n}}"
             raise ValueError(f"trials: {error!r}; write a list of {form}") from None

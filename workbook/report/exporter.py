@@ -25,10 +25,10 @@ ROOT = Path(__file__).parents[2]
 TEMPLATES = Path(__file__).parent / "templates"
 FILES = TEMPLATES / "report"
 
-#: pandoc's Markdown, set to read what JupyterLab shows
+#: pandoc's Markdown, set to read what JupyterLab shows; HTML, and raw text for Typst, are no more than text
 MARKDOWN = (
     "markdown+lists_without_preceding_blankline-blank_before_header-blank_before_blockquote"
-    "+autolink_bare_uris+tex_math_double_backslash"
+    "+autolink_bare_uris+tex_math_double_backslash-raw_html-native_divs-native_spans-raw_attribute"
 )
 #: Accessible (every formula and picture has a text) and archival; Typst refuses what breaks either
 PDF_STANDARDS = ["ua-1", "a-2a"]
@@ -39,9 +39,14 @@ ABOVE_TABLE = re.compile(r"^(?!\s*\|)(.*\S.*)\n(?=\s*\|.*\n\s*\|?[\s:|-]+\n)", r
 #: A head without a text, which screen readers would announce
 EMPTY_HEAD = re.compile(r"<th(?:\s[^>]*)?>\s*</th>")
 
+#: What a picture may not hold: SVG can run scripts, and ask other machines for files
+ACTIVE = re.compile(
+    r"<(script|foreignObject|iframe|!ENTITY)|\son\w+\s*=|javascript:|(href|src)\s*=\s*[\"']?\w+://", re.I
+)
+
 
 def checked(nb):
-    """Return a copy with Markdown evened out; raises ReportError where a cell failed or was not executed."""
+    """Return a copy with Markdown evened out; raises ReportError where a cell failed, was not executed or is unsafe."""
     nb = copy.deepcopy(nb)
     for number, cell in enumerate(nb.cells, 1):
         where = cell.metadata.get("where", f"cell {number}")
@@ -54,9 +59,39 @@ def checked(nb):
             for output in cell.outputs:
                 if output.output_type == "error" and not may_fail:
                     raise ReportError(f"{where} failed: {output.ename}: {' '.join(output.evalue.split())}")
+                _check_output(output, where)
             if cell.execution_count is None:
                 raise ReportError(f"{where} was not executed")
     return nb
+
+
+def _check_output(output, where):
+    """Raise ReportError for what no notebook of ours shows: code in a picture, a caption or a label that is none."""
+    item = output.get("metadata", {}).get("report", {})
+    if not re.fullmatch("((fig|tbl)-[a-z0-9-]+)?", item.get("label", "")):
+        raise ReportError(f"{where}: {item['label']!r} cannot be a label")
+    if not re.fullmatch(r"([\d.]+(%|cm|mm|in|px))?", item.get("width", "")):
+        raise ReportError(f"{where}: {item['width']!r} cannot be a width")
+    if ACTIVE.search("".join(output.get("data", {}).get("image/svg+xml", ""))):
+        raise ReportError(f"{where}: the picture holds a script, or asks for a file from elsewhere")
+
+
+def located(nb, message):
+    """Return a message about a formula, a label or a picture with the cell that has it."""
+    found = re.search(r"cannot be read: (.+)|@([\w-]+)|picture (\S+):", message)
+    text = next(filter(None, found.groups())) if found else ""
+    for number, cell in enumerate(nb.cells if text else (), 1):
+        held = [cell.source] if cell.cell_type == "markdown" else []
+        for output in cell.get("outputs", ()):
+            report = output.get("metadata", {}).get("report", {})
+            held += [
+                output.get("data", {}).get("text/markdown", ""),
+                report.get("caption", ""),
+                report.get("label", ""),
+            ]
+        if text in " ".join(re.sub(r"\\label\s*{.*?}", "", "\n".join(held)).split()) or f"{{{text}}}" in "".join(held):
+            return f"{cell.metadata.get('where', f'cell {number}')}: {message}"
+    return message
 
 
 class ReportExporter(TemplateExporter):
@@ -95,7 +130,8 @@ class ReportExporter(TemplateExporter):
         """Convert one executed notebook; raises ReportError if it failed or was not executed."""
         resources = self._init_resources(resources)
         resources["code"] = self.code
-        return super().from_notebook_node(checked(nb), resources, **kw)
+        self.nb = checked(nb)
+        return super().from_notebook_node(self.nb, resources, **kw)
 
     def pandoc(self, markdown, resources, to, folder, *options):
         """Convert Markdown with pandoc, in ``folder``, where the pictures are put.
@@ -121,7 +157,7 @@ class ReportExporter(TemplateExporter):
         said = run.stderr.decode().strip()
         if run.returncode:
             said = said.split("stack traceback")[0].split("report.lua:")[-1]
-            raise ReportError(" ".join(said.split()))
+            raise ReportError(located(self.nb, " ".join(said.split())))
         if said:
             self.log.warning("pandoc: %s", said)
         return run.stdout.decode()

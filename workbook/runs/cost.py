@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from lib import data
+from lib.choices import shown
 from lib.nn.splits import split
+from workbook.runs.cluster import ClusterError
 from workbook.runs.experiment import make
 
 PIXELS, CLASSES = data.PIXELS, len(data.CLASSES)
@@ -69,6 +71,29 @@ def product_rate(seconds=0.5, n=1500):
         np.matmul(A, A, out=out)
         best = min(best, time.perf_counter() - start)
     return 2 * n**3 / best / 1e9
+
+
+def memory(experiment):
+    """Return about how many bytes a run needs at least."""
+    train, validation, _ = sizes(experiment)
+    units = sum(experiment.hidden) + CLASSES
+    parameters = 24 * weights(experiment)  # with gradients, the optimizer's memory, and what an update needs meanwhile
+    at_once = max(min(experiment.sample, train), validation)  # the untrained network is evaluated on all of them
+    batch = experiment.batch_size * 8 * (PIXELS + units)
+    return parameters + 8 * at_once * units + batch + 24 * experiment.total_updates
+
+
+def check_memory(experiment):
+    """Raise ClusterError, with both figures, if a run needs more memory than this machine has."""
+    needed = memory(experiment)
+    if needed < 1e9:
+        return
+    from distributed.system import MEMORY_LIMIT  # a container's, too; importing it takes a second
+
+    if needed > MEMORY_LIMIT:
+        figures = f"about {needed / 1e9:.0f} GB of memory, and this machine has {MEMORY_LIMIT / 1e9:.0f} GB"
+        what = f"hidden = {shown(experiment.hidden)} and batch_size = {experiment.batch_size}"
+        raise ClusterError(f"{what} need {figures}: choose smaller ones")
 
 
 @cache

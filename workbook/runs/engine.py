@@ -10,8 +10,8 @@ import numpy as np
 from lib import data
 from lib.nn.passes import train
 from workbook.runs import store
-from workbook.runs.cluster import ClusterError, Interrupted, RunError, spread
-from workbook.runs.cost import flop, kernel
+from workbook.runs.cluster import IN_PROCESS, ClusterError, Interrupted, RunError, spread
+from workbook.runs.cost import check_memory, flop, kernel
 from workbook.runs.experiment import Experiment, code_version, departures, key, make
 from workbook.runs.passes import Queue
 from workbook.runs.progress import Progress
@@ -107,6 +107,8 @@ def outcomes(wanted, progress):
         else:
             missing[k] = experiment
             progress.stale += "WORKBOOK_FRESH" not in os.environ and store.is_stale(k)
+            if os.environ.get("SCHEDULER", IN_PROCESS) == IN_PROCESS:
+                check_memory(experiment)
     for keys, outcome in training(missing, progress):
         failed = isinstance(outcome, Exception)
         for k, record in zip(keys, () if failed else outcome, strict=not failed):

@@ -16,7 +16,7 @@ from lib.nn.network import INITIALISERS
 from lib.nn.optimizers import OPTIMIZERS
 from lib.nn.passes import rates
 from lib.nn.splits import NORMALISATIONS, SPLITS
-from workbook.runs.fields import build, setting, settle
+from workbook.runs.fields import build, require, setting, settle
 from workbook.runs.oddities import Oddities
 
 #: hidden layers of the course's nine-layer network, as many weights as (50, 50)
@@ -27,6 +27,17 @@ TRIAL_FIELDS = ("seed", "init", "bias_std", "l2", "eta_min", "eta_max")
 
 #: the learning rate schedules of lib.nn.schedules, each with the options that it needs
 SCHEDULES = {"cyclical": (), "constant": (), "exponential": ("factor", "every"), "linear": ()}
+
+#: training and validation images of each split
+IMAGES = {"B1B2": (10_000, 10_000), "45k5k_tail": (45_000, 5_000), "45k5k_random": (45_000, 5_000)}
+IMAGES |= {"49k1k": (49_000, 1_000), "49k1k_file2": (49_000, 1_000), "50k": (50_000, 5_000)}
+
+#: the least and the most that an augmentation or an option may be, where that is not any number from 0
+RANGES = {"flip": (0, 1), "shift": (0, 31), "blur": (0, 1), "noise": (0, 100)}
+RANGES |= {"factor": (0, 1), "every": (1, 1e9), "rho": (0, 1), "beta1": (0, 0.999999), "beta2": (0, 0.999999)}
+
+#: updates of a whole run: the course's 9000 take seconds, these would take hours
+LONGEST = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +108,27 @@ class Experiment:
             object.__setattr__(self, f"{what}_options", tuple(sorted(options.items())))
         if len(self.schedule_options) < len(SCHEDULES[self.schedule]):
             raise ValueError(f"schedule_options of {self.schedule} need {' and '.join(SCHEDULES[self.schedule])}")
+        self._check_together()
+
+    def _check_together(self):
+        """Raise ValueError for a value that does not go with others, or that no run could have."""
+        train, validation = IMAGES[self.split]
+        for name, most in (("n_train", train), ("n_validation", validation)):
+            value = getattr(self, name)
+            require(value is None or value <= most, name, value, f"at most {most} with split {self.split}")
+            require(value != 1 or not self.batch_norm, name, value, "at least 2 with batch normalisation")
+        require(self.sample > 1 or not self.batch_norm, "sample", self.sample, "at least 2 with batch normalisation")
+        left = (self.n_train or train) - self.odd.skip
+        require(self.batch_size <= left, "batch_size", self.batch_size, f"at most the {left} images of an epoch")
+        if self.schedule == "cyclical":
+            require(self.eta_min <= self.eta_max, "eta_min", self.eta_min, f"at most eta_max = {self.eta_max}")
+        name = "updates" if self.updates else "cycles"
+        longest = f"at most {LONGEST} updates in all, not {self.total_updates:g}"
+        require(self.total_updates <= LONGEST, name, getattr(self, name), longest)
+        for name in ("augment", "schedule_options", "optimizer_options"):
+            for each, amount in getattr(self, name):
+                low, high = RANGES.get(each, (0, amount))
+                require(low <= amount <= high, f"{name}.{each}", amount, f"a number from {low:g} to {high:g}")
 
     @property
     def total_updates(self):

@@ -5,13 +5,16 @@ or {"distribution": one of DISTRIBUTIONS, "min": low, "max": high}.
 """
 
 from itertools import product
+from math import prod
 
 import numpy as np
 
-from lib.choices import check_choice
+from lib.choices import check_choice, shown
+from workbook.runs.fields import LIMITS
 
 METHODS = ("grid", "random", "narrow", "tpe")
 DISTRIBUTIONS = ("uniform", "int_uniform", "log_uniform_values")
+MOST = 10_000  # runs of a search
 
 
 def log_grid(low, high, n):
@@ -64,6 +67,9 @@ def search(method, space, evaluate, *, trials=None, generation=8, seed=0, goal="
     fixed = {name: domain["value"] for name, domain in space.items() if "value" in domain}
     free = {name: domain for name, domain in space.items() if "value" not in domain}
     if method == "grid":
+        runs = prod(len(domain["values"]) for domain in free.values())
+        if runs > MOST:
+            raise ValueError(f"parameters: a grid of {runs} runs, allowed: at most {MOST}")
         evaluate([fixed | dict(zip(free, v, strict=True)) for v in product(*(d["values"] for d in free.values()))])
     elif method == "narrow":
         _narrow_down(fixed, free, evaluate, trials, generation, np.random.default_rng(seed), goal)
@@ -80,9 +86,10 @@ def _check_domain(name, domain, method):
     if words == {"distribution", "min", "max"} and method != "grid":
         how, low, high = domain["distribution"], domain["min"], domain["max"]
         check_choice(f"distribution of {name}", how, DISTRIBUTIONS)
-        numbers = {type(low), type(high)} <= {int, float}
-        if not numbers or not low < high or (how == "log_uniform_values" and low <= 0):
-            raise ValueError(f"{name}: impossible range for {how}: min {low!r}, max {high!r}")
+        kind = int if how == "int_uniform" else float
+        numbers = {type(low), type(high)} <= {int, kind}
+        if not numbers or not -LIMITS[kind] < low < high < LIMITS[kind] or (how == DISTRIBUTIONS[2] and low <= 0):
+            raise ValueError(f"{name}: impossible range for {how}: min {shown(low)}, max {shown(high)}")
     elif words != {"value"} and not (words == {"values"} and isinstance(domain["values"], list) and domain["values"]):
         others = "" if method == "grid" else ", or distribution, min and max"
         raise ValueError(f"{name} needs value, or a list of values{others}")

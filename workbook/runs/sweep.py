@@ -7,32 +7,25 @@ Exit status: 0 all well (a diverged run is a finding), 1 some runs failed, 2 the
 3 interrupted, the same command goes on.
 """
 
-import contextlib
-import hashlib
 import io
-import json
 import math
 import os
+import re
 import signal
 import sys
-import time
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pandas as pd
 
 from lib import data
 from lib.choices import check_choice
 from workbook.runs import cluster, engine, experiment, search, store
-from workbook.runs.fields import build, setting, settle
-from workbook.runs.passes import Queue
+from workbook.runs.fields import build, require, setting, settle
+from workbook.runs.notebooks import Notebook, data_name
 from workbook.runs.profiles import profiled
 from workbook.runs.progress import Progress
 from workbook.runs.yamlfile import load_yaml
-
-SCORES = [f"{part}_{score}" for part in ("train", "validation", "test") for score in ("loss", "cost", "accuracy")]
 
 
 class SweepError(ValueError):
@@ -46,24 +39,27 @@ class Sweep:
     run: str = setting("experiment", str)  # or the path of a notebook in the project
     parameters: dict = None  # a space as workbook.runs.search has it
     method: str = setting("grid", search.METHODS)
-    trials: int | None = setting(None, int, 1)
-    generation: int = setting(8, int, 1)  # trials that narrow and tpe propose together: of the search, not the machine
+    trials: int | None = setting(None, int, 1, search.MOST + 1)
+    generation: int = setting(
+        8, int, 1, search.MOST + 1
+    )  # trials that narrow and tpe propose together: of the search, not the machine
     metric: dict = None  # {"name": ..., "goal": "maximize" or "minimize"}; narrow and tpe need it
     seed: int = setting(0, int)
 
     def __post_init__(self):
         settle(self)
-        if not isinstance(self.parameters, dict):
-            raise ValueError(f"parameters = {self.parameters!r}, allowed: names, each with value or values or a range")
-        if self.run != "experiment" and not self.run.endswith(".ipynb"):
-            raise ValueError(f"run = {self.run!r}, allowed: experiment, or the path of a notebook")
+        named = isinstance(self.parameters, dict) and all(isinstance(name, str) for name in self.parameters)
+        require(named, "parameters", self.parameters, "names, each with value or values or a range")
+        inside = self.run.endswith(".ipynb") and (store.ROOT / self.run).resolve().is_relative_to(store.ROOT.resolve())
+        require(self.run == "experiment" or inside, "run", self.run, "experiment, or the path of a notebook")
         needs_metric = self.method in ("narrow", "tpe") or self.metric is not None
-        if needs_metric and (not isinstance(self.metric, dict) or self.metric.keys() != {"name", "goal"}):
-            raise ValueError(f"metric = {self.metric!r}, allowed with method {self.method}: {{name: ..., goal: ...}}")
         if needs_metric:
+            whole = isinstance(self.metric, dict) and self.metric.keys() == {"name", "goal"}
+            whole = whole and isinstance(self.metric["name"], str)
+            require(whole, "metric", self.metric, f"{{name: ..., goal: ...}} with method {self.method}")
             check_choice("goal", self.metric["goal"], ("maximize", "minimize"))
         if needs_metric and self.run == "experiment":
-            check_choice("metric", self.metric["name"], SCORES)
+            check_choice("metric", self.metric["name"], store.SCORES)
         self.metric = self.metric or {}
 
     def search(self, evaluate):
@@ -84,16 +80,29 @@ def load(path):
             sweep.kind.make(parameters)
         return [0.0] * len(sets)
 
+    content = None
     try:
-        content, _ = load_yaml(path)
+        content, line_of = load_yaml(path)
         sweep = build(Sweep, "key", content)
         sweep.folder = store.REPORTS / "sweeps" / Path(path).stem
         sweep.kind = Experiments() if sweep.run == "experiment" else Notebook(sweep.run, sweep.folder)
         sweep.search(evaluate)
         return sweep
-    except (TypeError, ValueError) as error:
+    except (ArithmeticError, TypeError, ValueError) as error:
         message = " ".join(str(error).split())
-        raise SweepError(message if message.startswith(str(path)) else f"{path}: {message}") from None
+        if content is not None:
+            message = f"{path}:{line_of(_named(message, content))}: {message}"
+        raise SweepError(message) from None
+
+
+def _named(message, content):
+    """Return where in the file the first name of a message is that is a key or a parameter there."""
+    keys = content if isinstance(content, dict) else {}
+    parameters = keys.get("parameters") if isinstance(keys.get("parameters"), dict) else {}
+    for word in re.findall(r"[\w.]+", message):
+        if word in keys or word in parameters:
+            return (word,) if word in keys else ("parameters", word)
+    return ()
 
 
 class Experiments:
@@ -106,105 +115,7 @@ class Experiments:
         """Return the Experiment. Raises ValueError."""
         values = {"data": "auto"} | parameters
         profile = values.pop("profile", "full")
-        return profiled(experiment.make(values | {"data": _data_name(values["data"])}), profile)
-
-
-@dataclass
-class Notebook:
-    """``run: notebooks/NN-topic.ipynb``: its parameters, the numbers that it records; executed copies are the store."""
-
-    path: str  # in the project
-    folder: Path
-
-    def make(self, parameters):
-        """Return all parameters as the notebook takes them. Raises ValueError."""
-        from workbook.report.parameters import ReportError, check_parameters, defaults
-
-        notebook = store.ROOT / self.path
-        try:
-            values = defaults(notebook) | check_parameters(notebook, parameters)
-        except ReportError as error:
-            raise ValueError(error) from None
-        if "data" in values:
-            values["data"] = _data_name(values["data"])
-        return values
-
-    def key(self, parameters):
-        """Return the name of the executed copy."""
-        return _hash([self.path, parameters, versions(self.path, parameters)])
-
-    def outcomes(self, wanted, progress):
-        """Yield (key, Result or exception) for {key: parameters}: what is stored, then each as it finishes."""
-        missing = {}
-        for k, parameters in wanted.items():
-            if result := self._stored(k, parameters):
-                yield k, progress.note(result, loaded=True)
-            else:
-                missing[k] = parameters
-
-        def arguments(keys):
-            parameters = missing[keys[0]]
-            return self.path, parameters, versions(self.path, parameters), keys[0]
-
-        each_alone = Queue(missing, alike=str, cost=lambda _: 1.0, most=lambda _: 1)
-        for (k,), outcome in cluster.spread(execute, each_alone, arguments, progress):
-            if not isinstance(outcome, Exception):
-                text, error = outcome
-                store.write(self.folder / ("failed" if error else "") / f"{k}.ipynb", text)
-                outcome = cluster.RunError(error) if error else self._stored(k, missing[k])
-            yield k, progress.note(outcome)
-
-    def _stored(self, k, parameters):
-        """Return the Result in an executed copy; None where there is none that can be read."""
-        try:
-            notebook = json.loads((self.folder / f"{k}.ipynb").read_text())
-        except (OSError, ValueError):
-            return None
-        outputs = [output.get("data", {}) for cell in notebook["cells"] for output in cell.get("outputs", ())]
-        recorded = [value for each in outputs for kind, value in each.items() if kind.endswith("record+json")]
-        scores = {name: value for each in recorded for name, value in each.items()}
-        return engine.Result(parameters, k, None in scores.values(), {}, scores, notebook["metadata"]["run"])
-
-
-def versions(notebook, parameters):
-    """Return hashes of a notebook, the project's code and the data, as the files are now: a kernel reads them anew."""
-    cells = json.loads((store.ROOT / notebook).read_text())["cells"]
-    modules = sorted([*(store.ROOT / "lib").rglob("*.py"), *(store.ROOT / "workbook").rglob("*.py")])
-    return {
-        "notebook": _hash([cell["source"] for cell in cells if cell["cell_type"] == "code"]),
-        "code": _hash([path.read_text() for path in modules]),
-        "data": data.load(parameters["data"]).fingerprint if "data" in parameters else None,
-    }
-
-
-@cache
-def _data_name(name):
-    """Return what "auto" stands for: the same for all runs, and said once."""
-    return data.load(name).name
-
-
-def _hash(content):
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def execute(notebook, parameters, version, k, report):
-    """Execute a notebook on a worker; return the text of its executed copy, and its error or None."""
-    from workbook.report.execute import ReportError, execute
-
-    engine.require(version, versions(notebook, parameters))
-    start, error = time.perf_counter(), None
-    with TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
-        # What the kernel trains it trains itself: on this cluster its passes could wait for ever behind notebooks that
-        # wait for theirs, and processes of its own would crowd the core that this worker stands for.
-        os.environ |= {"SCHEDULER": cluster.IN_PROCESS, "WORKBOOK_REPORTS": f"{folder}/reports"}
-        out = Path(folder) / f"{k}.ipynb"
-        try:
-            execute(store.ROOT / notebook, out, parameters)
-        except ReportError as failure:
-            out, error = out.parent / "failed" / out.name, str(failure).replace(f"{folder}/", "")
-        content = json.loads(out.read_text())
-    content["metadata"]["run"] = {"seconds": time.perf_counter() - start}
-    return json.dumps(content, indent=1), error
+        return profiled(experiment.make(values | {"data": data_name(values["data"])}), profile)
 
 
 def run(sweep, progress):
@@ -231,7 +142,7 @@ def run(sweep, progress):
     finally:
         columns = dict.fromkeys([*sweep.parameters, *metrics, "status", "seconds", "key", "error"])
         table = pd.DataFrame(filter(None, rows.values()), columns=list(columns))
-        store.write(sweep.folder / "table.csv", table.to_csv(index=False))
+        store.write_table(sweep.folder / "table.csv", table)
     for each in metrics:
         store.write(sweep.folder / f"{each}.svg", _picture(table, each, sweep.parameters))
     return table
@@ -276,8 +187,8 @@ def main(arguments):
         progress = Progress(total, name, **sweep.metric)
         with progress:
             table = run(sweep, progress)
-    except (SweepError, data.DataError, cluster.ClusterError) as error:
-        print(f"sweep: {error}", file=sys.stderr)
+    except (SweepError, data.DataError, cluster.ClusterError, OSError) as error:
+        print(f"sweep: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except (KeyboardInterrupt, cluster.Interrupted) as error:
         print(f"sweep: {str(error) or 'stopped'}; {progress} stored; the same command goes on", file=sys.stderr)

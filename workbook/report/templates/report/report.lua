@@ -29,6 +29,50 @@ local function number(id)
   return count[k]
 end
 
+-- What a text may do ----------------------------------------------------------------------------
+
+-- attributes that the page needs; others could run a script or cover the page
+local KEPT = pandoc.List { 'alt', 'width', 'notebook', 'source' }
+local function plain(el)
+  local kept = {}
+  for name, value in pairs(el.attributes) do
+    if KEPT:includes(name) then kept[name] = value end
+  end
+  el.attributes = kept
+  return el
+end
+
+-- what stands before a colon, where that is no part of a path
+local function scheme(target) return target:match '^([^/?#]*):' end
+
+local function safelink(l)
+  local kind = scheme(l.target)
+  if not kind or kind == 'http' or kind == 'https' or kind == 'mailto' then return plain(l) end
+  return l.content
+end
+
+local function safeimage(i)
+  local kind, ending = scheme(i.src), (i.src:match '%.(%a+)$' or ''):lower()
+  if kind ~= 'data' and (kind or not pandoc.List { 'png', 'jpg', 'jpeg', 'gif', 'svg' }:includes(ending)) then
+    error('picture ' .. i.src .. ': only PNG, JPEG, GIF and SVG files on this machine can be shown', 0)
+  end
+  return plain(i)
+end
+
+local SAFE = { Link = safelink, Image = safeimage, Span = plain, Div = plain, Header = plain, Code = plain, CodeBlock = plain }
+
+local function safetable(t)
+  local parts = pandoc.List { t.head.rows, t.foot.rows }
+  for _, body in ipairs(t.bodies) do parts:extend { body.head, body.body } end
+  for _, rows in ipairs(parts) do
+    for _, row in ipairs(rows) do
+      row.attr = pandoc.Attr()
+      for _, cell in ipairs(row.cells) do cell.attr = pandoc.Attr() end
+    end
+  end
+  return t:walk(SAFE)
+end
+
 -- Document: notices and abstract ----------------------------------------------------------------
 
 -- every notice once, out of the body into the metadata
@@ -199,10 +243,15 @@ local function item(div)
   local k, blocks = kind(div.identifier), div.content
   local caption = pandoc.Blocks { blocks:remove() }
   local el = blocks[1]
+  if not el or caption[1].t ~= 'Para' then
+    error('@' .. div.identifier .. ' needs a caption of one paragraph', 0)
+  end
   if k == 'fig' then
     el = pandoc.Figure(blocks)
-  elseif el.t == 'RawBlock' then
-    el = align(pandoc.read(el.text, 'html+tex_math_dollars').blocks[1]:walk { Inlines = glue })
+  elseif el.t == 'CodeBlock' then
+    el = pandoc.read(el.text, 'html+tex_math_dollars').blocks[1]
+    if not el or el.t ~= 'Table' then error('@' .. div.identifier .. ' is no table', 0) end
+    el = align(safetable(el):walk { Inlines = glue })
   end
   if typst and el.t == 'Table' then widths(el) end
   el.caption, el.attr = { long = caption }, div.attr
@@ -369,6 +418,7 @@ function Pandoc(doc)
   if doc.meta.bibliography then doc = doc:walk { Link = citation(addresses(doc.meta.bibliography)) } end
   for _, r in ipairs(pandoc.utils.references(doc)) do sources[r.id] = true end
   strict, figures = not doc.meta.lax, doc.meta.figures and pandoc.utils.stringify(doc.meta.figures)
+  doc = doc:walk(SAFE)
   doc = abstract(notices(doc)):walk { RawInline = rawtex, Inlines = glue }
   doc = doc:walk {
     traverse = 'topdown', Div = div, Figure = captioned, Table = captioned, Header = header, Math = equation,
