@@ -28,7 +28,7 @@ OTHERS = {"seeds": 2, "trials": 3, "search_seed": 1, "sigmas": [0.2], "inputs": 
 
 
 def invented(settings, fingerprint):
-    """Return a record of a run that was never trained: smooth over rate and lambda, the best inside of what is tried."""
+    """Return a record that nobody trained: smooth over rate and lambda, the best inside of what is tried."""
     e = make(settings)
     noise = np.random.default_rng(zlib.crc32(repr(e).encode())).uniform(0, 0.001)
     accuracy = 0.5 + noise - 0.02 * abs(np.log10(e.eta_max) + 2) - 0.02 * abs(np.log10(e.l2 + 1e-9) + 3)
