@@ -357,7 +357,7 @@ def test_ctrl_c_ends_a_notebook_and_its_workers_at_once(tmp_path):
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), tmp_path / "long.ipynb")
     environment = {name: value for name, value in os.environ.items() if name != "SCHEDULER"}
-    environment["WORKBOOK_PROGRESS"] = str(tmp_path)
+    environment |= {"WORKBOOK_PROGRESS": str(tmp_path), "PYTHONPATH": str(store.ROOT)}
     command = [
         sys.executable,
         "-m",
