@@ -63,8 +63,8 @@ env: $(READY) ## make the Python environment in .venv
 # Runs make $(1) with several notebooks side by side, which share the cores, unless all is up to date. With KEEP_GOING=1
 # a failed notebook stops no other, and documents $(2) are made of those that are well.
 comma := ,
-BUILD_ALL = @$(PY) -m workbook.report make $@ $(1) --profile $(PROFILE) --data $(DATA) \
-	$(if $(KEEP_GOING),--documents $(2))
+BUILD_ALL = @echo "$@: looks what there is to do" >&2; \
+	$(PY) -m workbook.report make $@ $(1) --profile $(PROFILE) --data $(DATA) $(if $(KEEP_GOING),--documents $(2))
 OF_COURSE   = reports/report=$(subst $() ,$(comma),$(COURSE))
 OF_REPEATED = reports/reproduction=$(subst $() ,$(comma),$(REPEATED))
 

@@ -240,11 +240,13 @@ def test_an_interrupted_run_says_what_is_stored_in_one_line(monkeypatch):
     def train(experiments, dataset, progress):
         if experiments[0].cycles == 2:
             return real(experiments, dataset, progress)
+        while store.load(key(replace(SMALL, cycles=2))) is None:
+            time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
         try:
             while True:
                 progress(1)
-                time.sleep(0.01)
+                time.sleep(0.1)
         finally:
             ended.set()
 
@@ -254,7 +256,7 @@ def test_an_interrupted_run_says_what_is_stored_in_one_line(monkeypatch):
         engine.run([SMALL, replace(SMALL, cycles=2)])
     assert str(stop.value) == "interrupted, 1 of 2 stored; run again to go on"
     assert stop.value._render_traceback_() == [str(stop.value)], "what a notebook shows"
-    assert isinstance(stop.value, KeyboardInterrupt) and ended.wait(5)
+    assert isinstance(stop.value, KeyboardInterrupt) and ended.wait(30)
     monkeypatch.setattr(engine, "train", real)
     engine.run([SMALL])
 
@@ -355,7 +357,7 @@ def test_ctrl_c_ends_a_notebook_and_its_workers_at_once(tmp_path):
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     nbformat.write(new_notebook(cells=cells, metadata={"kernelspec": kernel}), tmp_path / "long.ipynb")
     environment = {name: value for name, value in os.environ.items() if name != "SCHEDULER"}
-    environment["WORKBOOK_PROGRESS"] = str(tmp_path)
+    environment |= {"WORKBOOK_PROGRESS": str(tmp_path), "PYTHONPATH": str(store.ROOT)}
     command = [
         sys.executable,
         "-m",

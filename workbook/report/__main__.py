@@ -75,7 +75,6 @@ def _chosen(profile, data_name):
 
 
 def _make(arguments):
-    print(f"{arguments.title}: looks what there is to do", file=sys.stderr)
     from workbook.runs import store
 
     from . import cost, waiting
