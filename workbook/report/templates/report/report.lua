@@ -393,7 +393,19 @@ local function image(i)
   end)))
 end
 
+-- PDF: what stands in quotes in the template, as Typst's strings and not as its code
+local function strings(value)
+  local list = pandoc.utils.type(value) == 'List' and value or { value }
+  return pandoc.MetaList(pandoc.List(list):map(function(each)
+    local text = pandoc.utils.stringify(each):gsub('["\\]', '\\%0')
+    return pandoc.MetaInlines { pandoc.RawInline('typst', '"' .. text .. '"') }
+  end))
+end
+
 function Pandoc(doc)
+  for _, name in ipairs { 'author', 'keywords' } do
+    if typst and doc.meta[name] then doc.meta[name .. '-string'] = strings(doc.meta[name]) end
+  end
   for _, r in ipairs(pandoc.utils.references(doc)) do sources[r.id] = true end
   strict, figures = not doc.meta.lax, doc.meta.figures and pandoc.utils.stringify(doc.meta.figures)
   doc = doc:walk(SAFE)
