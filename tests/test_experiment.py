@@ -128,9 +128,9 @@ def test_impossible_values_are_refused(name, value):
         ({"augment.shift": 1e6}, r"^field = 'augment', allowed: odd"),
         ({"augment": {"shift": 1e6}}, r"^augment.shift = 1000000.0, allowed: a number from 0 to 31$"),
         ({"augment": {"flip": 1.5}}, r"^augment.flip = 1.5, allowed: a number from 0 to 1$"),
-        ({"augment": [[["flip"], 1]]}, r"^augment = \['flip'\] .did you mean 'flip'..., allowed: flip"),
+        ({"augment": [[["flip"], 1]]}, r"^augment = \['flip'\] .did you mean 'flip'.., allowed: flip"),
         ({"augment": [[{}, 1]]}, r"^augment = \(\), allowed: flip"),
-        ({"data": ["cifar10"]}, r"^data = \('cifar10',\) .did you mean 'cifar10'..., allowed: cifar10, standin$"),
+        ({"data": ["cifar10"]}, r"^data = \('cifar10',\) .did you mean 'cifar10'.., allowed: cifar10, standin$"),
         ({"hidden": [[[[[5]]]]]}, r"^hidden = .* allowed: an integer of at least 1$"),
         (
             {"optimizer": "adam", "optimizer_options.beta1": 1},

@@ -104,23 +104,15 @@ pieces = st.sampled_from(HOSTILE) | st.text(max_size=6) | values.map(lambda valu
 
 
 def mutated(text):
-    """Texts in which words, or whole lines, of a good one are replaced, doubled or left out."""
-    words = [each for line in text.splitlines(keepends=True) for each in line.replace(",", " ,").split(" ")]
-    change = st.tuples(st.integers(0, len(words) - 1), st.sampled_from(["replace", "insert", "drop", "swap"]), pieces)
+    """Texts in which a word or more of a good one is replaced, left out, or gets another one before it."""
+    words = re.findall(r"[^\s,{}\[\]]+|.|\n", text)
+    change = st.tuples(st.integers(0, len(words) - 1), st.sampled_from(["replace", "insert", "drop"]), pieces)
 
     def apply(changes):
         changed = list(words)
         for place, how, piece in changes:
-            place %= len(changed) or 1
-            end = "\n" * changed[place].endswith("\n")
-            new = {
-                "replace": [piece + end],
-                "insert": [piece, changed[place]],
-                "drop": [end],
-                "swap": changed[place::-1][:1],
-            }
-            changed[place : place + 1] = new[how]
-        return " ".join(changed)
+            changed[place] = {"replace": piece, "insert": f"{piece} {changed[place]}", "drop": ""}[how]
+        return "".join(changed)
 
     return st.lists(change, min_size=1, max_size=3).map(apply)
 

@@ -337,27 +337,27 @@ def test_no_text_can_run_anything(shown, tmp_path):
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        (r"See $\input{/etc/passwd}$ there.", r"a.ipynb, cell 1: formula that cannot be read: \input{/etc/passwd}"),
-        (r"$$\input{x} \label{eq-one}$$", r"a.ipynb, cell 1: formula that cannot be read: \input{x}"),
-        ("[x](#fig-none)", "a.ipynb, cell 1: no such figure, table, equation, section or source: @fig-none"),
-        ("![x](/etc/passwd)", "a.ipynb, cell 1: picture /etc/passwd: only PNG, JPEG, GIF and SVG files"),
-        ("![x](http://localhost:1/x.png)", "a.ipynb, cell 1: picture http://localhost:1/x.png: only PNG"),
-        ({"caption": r"C $\input{x}$"}, r"a.ipynb, cell 1: formula that cannot be read: \input{x}"),
-        ({"caption": ":::"}, "a.ipynb, cell 1: @tbl-one needs a caption of one paragraph"),
-        ({"caption": "# Head"}, "a.ipynb, cell 1: @tbl-one needs a caption of one paragraph"),
-        ({"caption": ""}, "a.ipynb, cell 1: @tbl-one needs a caption of one paragraph"),
-        ({"html": "<p>no table</p>"}, "a.ipynb, cell 1: @tbl-one is no table"),
-        ({"label": "fig-../../x"}, "a.ipynb, cell 1: 'fig-../../x' cannot be a label"),
-        ({"width": '1%" onload="x()'}, "a.ipynb, cell 1: '1%\" onload=\"x()' cannot be a width"),
-        ("<svg onload='x()'/>", "a.ipynb, cell 1: the picture holds a script, or asks for a file from elsewhere"),
-        ("<svg><script>x()</script></svg>", "a.ipynb, cell 1: the picture holds a script"),
-        ("<svg><image href='http://localhost:1/'/></svg>", "a.ipynb, cell 1: the picture holds a script, or asks"),
+        (r"See $\input{/etc/passwd}$ there.", r"a.ipynb, cell 2: formula that cannot be read: \input{/etc/passwd}"),
+        (r"$$\input{x} \label{eq-one}$$", r"a.ipynb, cell 2: formula that cannot be read: \input{x}"),
+        ("[x](#fig-none)", "a.ipynb, cell 2: no such figure, table, equation, section or source: @fig-none"),
+        ("![x](/etc/passwd)", "a.ipynb, cell 2: picture /etc/passwd: only PNG, JPEG, GIF and SVG files"),
+        ("![x](http://localhost:1/x.png)", "a.ipynb, cell 2: picture http://localhost:1/x.png: only PNG"),
+        ({"caption": r"C $\input{x}$"}, r"a.ipynb, cell 2: formula that cannot be read: \input{x}"),
+        ({"caption": ":::"}, "a.ipynb, cell 2: @tbl-one needs a caption of one paragraph"),
+        ({"caption": "# Head"}, "a.ipynb, cell 2: @tbl-one needs a caption of one paragraph"),
+        ({"caption": ""}, "a.ipynb, cell 2: @tbl-one needs a caption of one paragraph"),
+        ({"html": "<p>no table</p>"}, "a.ipynb, cell 2: @tbl-one is no table"),
+        ({"label": "fig-../../x"}, "a.ipynb, cell 2: 'fig-../../x' cannot be a label"),
+        ({"width": '1%" onload="x()'}, "a.ipynb, cell 2: '1%\" onload=\"x()' cannot be a width"),
+        ("<svg onload='x()'/>", "a.ipynb, cell 2: the picture holds a script, or asks for a file from elsewhere"),
+        ("<svg><script>x()</script></svg>", "a.ipynb, cell 2: the picture holds a script"),
+        ("<svg><image href='http://localhost:1/'/></svg>", "a.ipynb, cell 2: the picture holds a script, or asks"),
     ],
     ids=str,
 )
 def test_what_is_refused_is_told_with_notebook_and_cell(cell, message, tmp_path):
     if isinstance(cell, dict):
-        item = {"label": "tbl-one", "caption": "C."} | cell
+        item = {"label": "tbl-one", "caption": "Caption."} | cell
         data = {"text/html": cell.get("html", "<table><tr><td>1</td></tr></table>")}
         cell = executed(outputs=[new_output("display_data", data, metadata={"report": item})])
     elif cell.startswith("<svg"):

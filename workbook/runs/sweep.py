@@ -57,7 +57,7 @@ class Sweep:
             whole = isinstance(self.metric, dict) and self.metric.keys() == {"name", "goal"}
             whole = whole and isinstance(self.metric["name"], str)
             require(whole, "metric", self.metric, f"{{name: ..., goal: ...}} with method {self.method}")
-            check_choice("goal", self.metric["goal"], ("maximize", "minimize"))
+            check_choice("metric's goal", self.metric["goal"], ("maximize", "minimize"))
         if needs_metric and self.run == "experiment":
             check_choice("metric", self.metric["name"], store.SCORES)
         self.metric = self.metric or {}

@@ -414,7 +414,19 @@ local function citation(known)
   end
 end
 
+-- PDF: what stands in quotes in the template, as Typst's strings and not as its code
+local function strings(value)
+  local list = pandoc.utils.type(value) == 'List' and value or { value }
+  return pandoc.MetaList(pandoc.List(list):map(function(each)
+    local text = pandoc.utils.stringify(each):gsub('["\\]', '\\%0')
+    return pandoc.MetaInlines { pandoc.RawInline('typst', '"' .. text .. '"') }
+  end))
+end
+
 function Pandoc(doc)
+  for _, name in ipairs { 'author', 'keywords' } do
+    if typst and doc.meta[name] then doc.meta[name .. '-string'] = strings(doc.meta[name]) end
+  end
   if doc.meta.bibliography then doc = doc:walk { Link = citation(addresses(doc.meta.bibliography)) } end
   for _, r in ipairs(pandoc.utils.references(doc)) do sources[r.id] = true end
   strict, figures = not doc.meta.lax, doc.meta.figures and pandoc.utils.stringify(doc.meta.figures)
