@@ -62,6 +62,7 @@ def table(folder, name="test"):
         ("run: experiments\nparameters: {}", "run = 'experiments', allowed: experiment, or the path of a notebook"),
         ("run: no.ipynb\nparameters: {}", "no.ipynb: no such notebook"),
         ("just a text", "key = 'just a text', allowed: names with values"),
+        ("", ":1: key = None, allowed: names with values"),
         ("run: [", ":1: expected the node content"),
         ("run: experiment\nname: x", "key = 'name'"),
         ("run: experiment\nparameters: {L2: {value: 1}}", r"field = 'L2' \(did you mean 'l2'\?\)"),

@@ -80,7 +80,7 @@ def load(path):
             sweep.kind.make(parameters)
         return [0.0] * len(sets)
 
-    content = None
+    line_of = None
     try:
         content, line_of = load_yaml(path)
         sweep = build(Sweep, "key", content)
@@ -90,7 +90,7 @@ def load(path):
         return sweep
     except (ArithmeticError, TypeError, ValueError) as error:
         message = " ".join(str(error).split())
-        if content is not None:
+        if line_of:  # else load_yaml has told it
             message = f"{path}:{line_of(_named(message, content))}: {message}"
         raise SweepError(message) from None
 
