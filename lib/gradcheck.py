@@ -1,8 +1,8 @@
 """Are the gradients right? Finite differences, automatic differentiation, and a verdict on how far they are apart.
 
-``check`` is for any function of arrays. The others take one network in float64, because in float32 rounding would
-drown the differences, images X (n, d) float64, integer labels y (n,), and lambda. The cost is that of training: batch
-normalisation uses the statistics of X. Dropout drops the same units in every evaluation.
+All functions take one network in float64, because in float32 rounding would drown the differences, images X (n, d)
+float64, integer labels y (n,), and lambda. The cost is that of training: batch normalisation uses the statistics of X.
+Dropout drops the same units in every evaluation. For a function that is no network, see workbook.exercises.backward.
 
 **A network of your own** may be of any class that has ``layers``, a list with a dict {name: float64 array} for each
 layer, where "W" is what the penalty is on; ``forward(X, training=True, rng=generator)``, which uses these very arrays
@@ -20,11 +20,8 @@ A ReLU whose input changes sign between the two points spoils the difference alt
 h = 1e-5 this is rare: try another seed before looking for a mistake.
 """
 
-import inspect
-
 import numpy as np
 
-from lib.nn.layers import affine_forward
 from lib.nn.losses import LOSSES, l2_penalty
 from lib.nn.network import Network
 from lib.nn.training import gradients as loss_gradients
@@ -57,15 +54,15 @@ def numerical_gradients(network, X, y, l2, loss="softmax", *, h=STEP, centred=Tr
     order h. Every entry costs one or two evaluations, so use few inputs.
     """
     problem = network, X, y, l2, loss
-    return [_layer_differences(layer, h, centred, problem) for layer in network.layers]
+    return [layer_differences(layer, h, centred, problem) for layer in network.layers]
 
 
-def _layer_differences(layer, h, centred, problem, without=()):
+def layer_differences(layer, h, centred, problem, without=()):
     arrays = {name: array for name, array in layer.items() if name not in without}
-    return {name: _differences(array, lambda: cost(*problem), h, centred) for name, array in arrays.items()}
+    return {name: differences(array, lambda: cost(*problem), h, centred) for name, array in arrays.items()}
 
 
-def _differences(array, function, h=STEP, centred=True, grad_out=1.0):
+def differences(array, function, h=STEP, centred=True, grad_out=1.0):
     """Return the finite differences of sum(grad_out * function()) over every entry of an array that function reads.
 
     The array is moved and put back. Differences are taken before the sum, so that what does not change cancels.
@@ -80,77 +77,6 @@ def _differences(array, function, h=STEP, centred=True, grad_out=1.0):
         array[index] = old
         gradient[index] = np.sum(grad_out * (above - below)) / (2 * h if centred else h)
     return gradient
-
-
-def check(f, backward, *arrays):
-    """Print for each array whether its gradient from ``backward`` is right, and return whether all are.
-
-    f(*arrays) returns an array or a number. backward(grad_out, *arrays) returns the gradients of sum(grad_out * f), one
-    for each array, for a single array without a tuple. What else f needs is bound: ``lambda S: loss(S, y)``. Raises
-    TypeError or ValueError, which say what to change, for what cannot be checked.
-    """
-    names, out = _names(f, arrays), _output(f, arrays)
-    grad_out, before = np.random.default_rng(0).standard_normal(out.shape), [array.copy() for array in arrays]
-    found = backward(grad_out.copy(), *arrays)
-    if not all(map(np.array_equal, [*arrays, out], [*before, _output(f, arrays)])):
-        raise ValueError("f changes from call to call: give its random numbers a fixed seed, and let neither f nor "
-                         "backward change its arrays (write A = A - B instead of A -= B)")  # fmt: skip
-    if len(found := found if isinstance(found, (tuple, list)) else [found]) != len(arrays):
-        raise ValueError(f"backward returns {len(found)} gradients; needed is one for each of {', '.join(names)}")
-    rounding, verdicts = ROUNDING * max(1, np.abs(out).max(initial=0)), []
-    for name, array, gradient in zip(names, arrays, map(np.asarray, found), strict=True):
-        text, passes = f"the gradient has shape {gradient.shape}, {name} has {array.shape}", False
-        if gradient.shape == array.shape:
-            differences = _differences(array, lambda: _output(f, arrays), grad_out=grad_out)
-            measured = errors(gradient, differences, rounding)
-            text, passes = f"error {measured['norm']:.0e}", measured["passes"]
-            if not passes:
-                worst = np.unravel_index(np.abs(gradient - differences).argmax(), array.shape)
-                text = f"most of all at {[*map(int, worst)]}: {gradient[worst]:.6g}, and not {differences[worst]:.6g}"
-        print(f"{name}: {'right' if passes else 'wrong'}, {text}")
-        verdicts.append(passes)
-    return all(verdicts)
-
-
-def _names(f, arrays):
-    """Return the names of the arrays, those of f's arguments if it has as many; raises TypeError for other types."""
-    names = list(inspect.signature(f).parameters) if inspect.isfunction(f) else []
-    names = names if len(names) == len(arrays) else [f"array {number}" for number, _ in enumerate(arrays, 1)]
-    for name, array in zip(names, arrays, strict=True):
-        kind = getattr(array, "dtype", type(array).__name__)
-        if not isinstance(array, np.ndarray) or kind != np.float64:
-            raise TypeError(f"{name} is {kind}, but differences need float64: np.array({name}, np.float64). Labels and "
-                            "other integers have no derivative and are bound: lambda S: f(S, y)")  # fmt: skip
-    return names
-
-
-def _output(f, arrays):
-    """Return a copy of what f returns; raises TypeError unless that is one array or number, ValueError for shapes."""
-    try:
-        out = f(*arrays)
-    except ValueError as error:
-        raise ValueError(f"f fails for shapes {[array.shape for array in arrays]}: {error}") from error
-    if out is None or isinstance(out, tuple):
-        raise TypeError(f"f must return one array, not {type(out).__name__}; of several, check one: lambda X: f(X)[0]")
-    return np.array(out)
-
-
-def wide_gradients(network, X, y, loss="softmax", *, h=STEP):
-    """Return the centred differences of the loss, without penalty, for a network of thousands of inputs.
-
-    Moving entry (i, j) of the first W by h moves output j of that layer by h X[:, i] and nothing else, so the product
-    with the other inputs is not repeated, and all units j are moved in one pass.
-    """
-    (first, *others), problem = network.layers, (network, X, y, 0.0, loss)
-    S, units = affine_forward(X, first["W"], first["b"])[0], np.eye(len(first["b"]))[:, None, :]
-
-    def losses(shift):
-        scores, _ = network.forward_hidden(S + shift[:, None] * units, "batch", np.random.default_rng(0))
-        return LOSSES[loss][0](scores, y)[0]
-
-    columns = np.stack([(losses(h * x) - losses(-h * x)) / (2 * h) for x in X.T])
-    in_first = {"W": columns} | _layer_differences(first, h, True, problem, without=("W",))
-    return [in_first, *(_layer_differences(layer, h, True, problem) for layer in others)]
 
 
 def autodiff_gradients(network, X, y, l2, loss="softmax"):

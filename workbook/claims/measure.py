@@ -5,17 +5,13 @@ is always the same. The rule in ``verdicts`` makes the rounds: everything as sta
 stated; more seeds where there is no verdict yet. All runs of a round, of all reports, go to the engine together.
 """
 
-import json
 from dataclasses import replace
 from fnmatch import filter as matching
-from functools import cache
 
 import numpy as np
 
-from lib import data, gradcheck
-from lib.nn.network import create
-from lib.nn.splits import split
-from workbook.claims import trials, verdicts
+from lib import data
+from workbook.claims import gradients, trials, verdicts
 from workbook.claims.file import KINDS
 from workbook.claims.quantities import quantity
 from workbook.runs import cost, engine
@@ -92,7 +88,7 @@ class Plan:
             return np.array([trials.setting(claimed.name, claimed.variants[variant], what.how["setting"])])
         if what.kind == "gradient":
             asked = claimed.variants[variant], what.how["gradient"]
-            return np.array([_gradient(*asked, seed, self.data_name) for seed in range(len(repeats))])
+            return np.array([gradients.value(*asked, seed, self.data_name) for seed in range(len(repeats))])
         if "rank" in what.how:
             return np.array([_ranked(claimed, variant, what.how, results) for results in repeats])
         if "difference" in what.how:
@@ -207,43 +203,6 @@ def read(what, result):
     if "cycle" in how:
         where = int(how["cycle"]) * 2 * one.n_s
     return factor * values[np.argmin(np.abs(updates - (one.total_updates - length) - where))]
-
-
-def _gradient(settings, how, seed, data_name):
-    """Return an error or a sum of gradients, as ``how`` of a Quantity says."""
-    kind, array, source = how.split()
-    problem = {name: value for name, value in settings.items() if name not in ("measure", "labels", "threshold")}
-    arguments = json.dumps(problem), seed, data_name
-    if kind == "sum":
-        swapped = {"numerical": "analytic", "analytic": "numerical"} if settings.get("labels") == "swapped" else {}
-        return _gradients(swapped.get(source, source), *arguments)[array].sum()
-    ours, others = _gradients("analytic", *arguments), _gradients(source, *arguments)
-    measured = [gradcheck.errors(ours[each], others[each]) for each in (ours if array == "all" else [array])]
-    return max(errors[settings.get("measure", "relative")] for errors in measured)
-
-
-@cache
-def _gradients(source, problem, seed, data_name):
-    """Return {"W1": gradient, ...} of a new network on the first training images, float64. problem: in JSON."""
-    asked = json.loads(problem)
-    one = make({field: value for field, value in asked.items() if field not in KINDS["gradient check"]})
-    rng = np.random.default_rng(seed)
-    train = split(data.load(data_name), one.split, one.normalisation, rng=rng).train
-    X = train.batch(slice(0, asked.get("images", 20)), dtype=np.float64)[:, : asked.get("inputs")]
-    how = {"bias_std": one.bias_std, "batch_norm": one.batch_norm, "eps": one.bn_eps, "dtype": np.float64}
-    network = create((X.shape[1], *one.hidden, 10), one.init, rng, **how)
-    problem = network, X, train.labels[: len(X)], one.l2
-    if source == "analytic":
-        found = gradcheck.gradients(*problem)
-    elif source == "autograd":
-        found = gradcheck.autodiff_gradients(*problem)
-    elif "inputs" in asked:
-        found = gradcheck.numerical_gradients(*problem, centred=asked.get("scheme") != "forward")
-    else:
-        found = gradcheck.wide_gradients(*problem[:3])
-        for layer, own in zip(found, network.layers, strict=True):  # these are of the loss alone
-            layer["W"] = layer["W"] + 2 * one.l2 * own["W"]
-    return {f"{name}{i + 1}": array for i, layer in enumerate(found) for name, array in layer.items()}
 
 
 def scaled(number, values):
