@@ -23,6 +23,11 @@ def wait_until(true, seconds):
     return time.perf_counter() - start
 
 
+def press(page, name):
+    """Press a button of a panel, by keyboard."""
+    page.page.locator(".jp-OutputArea").get_by_role("button", name=name, exact=True).first.press("Enter")
+
+
 def picture(size=(300, 200), kind="PNG"):
     stream = io.BytesIO()
     Image.effect_noise(size, 90).convert("RGB").save(stream, kind)
@@ -50,16 +55,14 @@ def test_train_live(page, record_property):
     cycles.focus()
     page.page.keyboard.press("End")
     wait_until(lambda: "of 2400" in status.inner_text(), 5)
-    page.page.get_by_role("button", name="Stop").first.focus()
-    page.page.keyboard.press("Enter")
+    press(page, "Stop")
     wait_until(lambda: status.inner_text().startswith("Stopped."), 2)
-    page.page.get_by_role("button", name="Pin").focus()
-    page.page.keyboard.press("Enter")
+    press(page, "Pin")
     wait_until(lambda: "#e2701e" in curve(page), 2)
-    page.page.get_by_role("button", name="Other seed").press("Enter")
+    press(page, "Other seed")
     page.page.wait_for_selector("text=(pinned)")
     shoot(page, "playground")
-    page.page.get_by_role("button", name="Reset").press("Enter")
+    press(page, "Reset")
     wait_until(lambda: "Update 800 of 800" in status.inner_text() and "(pinned)" not in page.page.content(), 120)
 
 
