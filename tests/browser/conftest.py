@@ -74,6 +74,8 @@ class Lab:
         self.url, self.token = address
         self.page = browser.new_page(viewport={"width": 1300, "height": 950})
         self.page.set_default_timeout(300_000)  # milliseconds; the machine may have other work
+        news = self.page.locator(".Toastify").get_by_role("button", name="No", exact=True)
+        self.page.add_locator_handler(news, lambda no: no.click())  # it asks whether to fetch news of Jupyter
         self.errors = []
         self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
@@ -83,8 +85,6 @@ class Lab:
         target = f"lab/tree/{path}" if path else ""
         self.page.goto(f"{self.url}{target}?token={self.token}&reset", wait_until="commit")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
-        if (no := self.page.get_by_role("button", name="No")).count():  # news of Jupyter?
-            no.first.click()
         self.page.wait_for_function(
             "window.jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status == 'idle'"
         )

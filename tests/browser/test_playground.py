@@ -51,17 +51,17 @@ def test_train_live(page, record_property):
     print(f"curve after {changed:.2f} s, run after {changed + ended:.2f} s")
     record_property("seconds from a moved λ to a changed curve", round(changed, 2))
 
-    cycles = page.page.locator(".widget-hslider", has_text="Cycles").get_by_role("slider")
-    cycles.focus()
-    page.page.keyboard.press("End")
-    wait_until(lambda: "of 2400" in status.inner_text(), 5)
-    press(page, "Stop")
-    wait_until(lambda: status.inner_text().startswith("Stopped."), 2)
     press(page, "Pin")
     wait_until(lambda: "#e2701e" in curve(page), 2)
     press(page, "Other seed")
+    wait_until(lambda: "seed=1" in status.inner_text() and "Update 800 of 800" in status.inner_text(), 120)
     page.page.wait_for_selector("text=(pinned)")
     shoot(page, "playground")
+
+    page.page.locator(".widget-hslider", has_text="Cycles").get_by_role("slider").press("End")
+    wait_until(lambda: "of 2400" in status.inner_text(), 5)
+    press(page, "Stop")
+    wait_until(lambda: status.inner_text().startswith("Stopped."), 2)
     press(page, "Reset")
     wait_until(lambda: "Update 800 of 800" in status.inner_text() and "(pinned)" not in page.page.content(), 120)
 
