@@ -16,6 +16,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OPTIONS = "--no-browser --allow-root --port-retries=50 --expose-app-in-browser"
+#: JupyterLab asks whether to fetch news, and what to do when a notebook was saved from another page
+SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false"},
+    "docmanager-extension/plugin": {"autosave": False},
+}
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
 FLAGS += ("--disable-component-update", "--disable-sync", "--no-first-run")
 
@@ -29,6 +34,10 @@ def lab(tmp_path_factory):
         if (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, root / name)
+    for plugin, settings in SETTINGS.items():
+        path = home / f".jupyter/lab/user-settings/@jupyterlab/{plugin}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(settings))
     environment = os.environ | {"HOME": str(home), "PYTHONPATH": str(root), "SCHEDULER": "inproc"}
     environment["XDG_CACHE_HOME"] = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")  # prepared images
     with open(home / "lab.log", "w+") as log:
@@ -74,8 +83,6 @@ class Lab:
         self.url, self.token = address
         self.page = browser.new_page(viewport={"width": 1300, "height": 950})
         self.page.set_default_timeout(300_000)  # milliseconds; the machine may have other work
-        news = self.page.locator(".Toastify").get_by_role("button", name="No", exact=True)
-        self.page.add_locator_handler(news, lambda no: no.click())  # it asks whether to fetch news of Jupyter
         self.errors = []
         self.page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
