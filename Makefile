@@ -86,7 +86,7 @@ check: $(READY) ## run the networks of a report of yours, CLAIMS=my-report.yml, 
 # A picture for the playground comes in one message, and one of more than 10 MB would end the connection.
 lab: $(READY) ## open the notebooks in JupyterLab, on a page that says which is which; LAB= more options for it
 	$(PY) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/start.ipynb \
-		--LabApp.news_url=None --ServerApp.tornado_settings='{"websocket_max_message_size": 100000000}' $(LAB)
+		--ServerApp.tornado_settings='{"websocket_max_message_size": 100000000}' $(LAB)
 
 new: $(READY) ## make the next section from a template, TITLE="What does dropout do?"
 	@$(PY) -m workbook.report.new "$$TITLE"

@@ -16,6 +16,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OPTIONS = "--no-browser --allow-root --port-retries=50 --expose-app-in-browser"
+#: JupyterLab asks whether to fetch news, and what to do when a notebook was saved from another page
+SETTINGS = {
+    "apputils-extension/notification": {"fetchNews": "false"},
+    "docmanager-extension/plugin": {"autosave": False},
+}
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking")
 FLAGS += ("--disable-component-update", "--disable-sync", "--no-first-run")
 
@@ -29,6 +34,10 @@ def lab(tmp_path_factory):
         if (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, root / name)
+    for plugin, settings in SETTINGS.items():
+        path = home / f".jupyter/lab/user-settings/@jupyterlab/{plugin}.jupyterlab-settings"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps(settings))
     environment = os.environ | {"HOME": str(home), "PYTHONPATH": str(root), "SCHEDULER": "inproc"}
     environment["XDG_CACHE_HOME"] = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")  # prepared images
     with open(home / "lab.log", "w+") as log:
@@ -83,8 +92,6 @@ class Lab:
         target = f"lab/tree/{path}" if path else ""
         self.page.goto(f"{self.url}{target}?token={self.token}&reset", wait_until="commit")
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
-        if (no := self.page.get_by_role("button", name="No")).count():  # news of Jupyter?
-            no.first.click()
         self.page.wait_for_function(
             "window.jupyterapp.shell.currentWidget.sessionContext?.session?.kernel?.status == 'idle'"
         )

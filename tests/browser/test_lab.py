@@ -20,10 +20,10 @@ def shoot(page, name, **how):
 def test_lab_opens_on_the_start_page(page):
     page.open()
     assert "/lab/tree/notebooks/start.ipynb" in page.page.url
-    page.page.wait_for_selector("text=Which notebook for which exercise?")
+    page.page.get_by_role("heading", name="Which notebook for which exercise?").wait_for()
     shoot(page, "start")
     page.page.get_by_role("link", name="The playground").click()
-    page.page.wait_for_selector("text=A playground: what happens if")
+    page.page.get_by_role("heading", name="A playground: what happens if").wait_for()
 
 
 def test_notebook_05_and_its_exercise(page):

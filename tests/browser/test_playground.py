@@ -23,6 +23,11 @@ def wait_until(true, seconds):
     return time.perf_counter() - start
 
 
+def press(page, name):
+    """Press a button of a panel, by keyboard."""
+    page.page.locator(".jp-OutputArea").get_by_role("button", name=name, exact=True).first.press("Enter")
+
+
 def picture(size=(300, 200), kind="PNG"):
     stream = io.BytesIO()
     Image.effect_noise(size, 90).convert("RGB").save(stream, kind)
@@ -46,20 +51,18 @@ def test_train_live(page, record_property):
     print(f"curve after {changed:.2f} s, run after {changed + ended:.2f} s")
     record_property("seconds from a moved λ to a changed curve", round(changed, 2))
 
-    cycles = page.page.locator(".widget-hslider", has_text="Cycles").get_by_role("slider")
-    cycles.focus()
-    page.page.keyboard.press("End")
-    wait_until(lambda: "of 2400" in status.inner_text(), 5)
-    page.page.get_by_role("button", name="Stop").first.focus()
-    page.page.keyboard.press("Enter")
-    wait_until(lambda: status.inner_text().startswith("Stopped."), 2)
-    page.page.get_by_role("button", name="Pin").focus()
-    page.page.keyboard.press("Enter")
+    press(page, "Pin")
     wait_until(lambda: "#e2701e" in curve(page), 2)
-    page.page.get_by_role("button", name="Other seed").press("Enter")
+    press(page, "Other seed")
+    wait_until(lambda: "seed=1" in status.inner_text() and "Update 800 of 800" in status.inner_text(), 120)
     page.page.wait_for_selector("text=(pinned)")
     shoot(page, "playground")
-    page.page.get_by_role("button", name="Reset").press("Enter")
+
+    page.page.locator(".widget-hslider", has_text="Cycles").get_by_role("slider").press("End")
+    wait_until(lambda: "of 2400" in status.inner_text(), 5)
+    press(page, "Stop")
+    wait_until(lambda: status.inner_text().startswith("Stopped."), 2)
+    press(page, "Reset")
     wait_until(lambda: "Update 800 of 800" in status.inner_text() and "(pinned)" not in page.page.content(), 120)
 
 

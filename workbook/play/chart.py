@@ -65,10 +65,11 @@ def row(*parts):
 
 
 def legend(entries):
-    """Return a line of text for each (colour, dashed, text)."""
+    """Return a line of text for each (colour, dashed, text); the page's own colour stands for pale lines."""
 
     def sample(color, dashed):
         dash = ' stroke-dasharray="5 3"' if dashed else ""
+        dash += ' stroke-opacity=".35"' if color == "currentColor" else ""
         path = f'<path d="M0 5H26" stroke="{color}" stroke-width="2"{dash}/>'
         return f'<svg width="30" height="10" aria-hidden="true">{path}</svg>'
 

@@ -43,7 +43,9 @@ class Views:
     def __init__(self, live):
         self.live, self.background, self.content = live, live.background, None
         self.templates, self.wrong, self.confusion, self.answer = (widgets.HTML() for _ in range(4))
-        self.upload = widgets.FileUpload(accept="image/*", description="Choose a picture", layout={"width": "auto"})
+        self.upload = widgets.FileUpload(
+            accept="image/*", description="Choose a picture", tooltip="Choose a picture", layout={"width": "auto"}
+        )
         self.upload.observe(self._uploaded, "value")
         tabs = [
             widgets.VBox([self.upload, self.answer], layout={"align_items": "flex-start"}),
