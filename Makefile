@@ -83,6 +83,10 @@ check: $(READY) ## run the networks of a report of yours, CLAIMS=my-report.yml, 
 	@set -- $$($(PY) -m workbook.report choice $(PROFILE) $(DATA)); test "$$3" || exit 2; profile=$$3; $(JUDGED) \
 	$(PY) -m workbook.claims check '$(CLAIMS)' --profile $$profile --data $$1
 
+verify: $(READY) ## train a part of the stored results again, SHARE=5% (1: all) drawn with SEED=, and compare them
+	@set -- $$($(PY) -m workbook.report choice $(PROFILE) $(DATA)); test "$$3" || exit 2; \
+	$(PY) -m workbook.runs.verify --data $$1 --behind $(BUILD)/asked-$$3-$$1.json --share '$(or $(SHARE),5%)' --seed '$(SEED)'
+
 # A picture for the playground comes in one message, and one of more than 10 MB would end the connection.
 lab: $(READY) ## open the notebooks in JupyterLab, on a page that says which is which; LAB= more options for it
 	$(PY) -m jupyter lab --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/notebooks/start.ipynb \

@@ -5,6 +5,7 @@ import math
 import subprocess
 import sys
 import zlib
+from dataclasses import replace
 from types import SimpleNamespace
 
 import matplotlib
@@ -53,8 +54,8 @@ def execute(tiny, monkeypatch, tmp_path):
 
     monkeypatch.setattr(engine, "spread", at_once)
     monkeypatch.setattr("os.fsync", lambda file: None)
-    monkeypatch.setattr(profiles, "QUICK", 300)
-    monkeypatch.setattr(profiles, "QUICK_IMAGES", 150)
+    tiny_profile = replace(profiles.SHORTER["quick"], times=300, n_train=150)
+    monkeypatch.setitem(profiles.SHORTER, "quick", tiny_profile)
     monkeypatch.setattr(store, "REPORTS", tmp_path)
     monkeypatch.setattr(display, "_render", lambda fig, name: (b"", b""))
     monkeypatch.setattr(display, "display", lambda *arguments, **keywords: None)

@@ -68,7 +68,7 @@ def table(folder, name="test"):
         ("run: experiment\nparameters: {L2: {value: 1}}", r"field = 'L2' \(did you mean 'l2'\?\)"),
         ("run: experiment\nparameters: {odd.skp: {value: 1}}", r"field of odd = 'skp' \(did you mean 'skip'\?\)"),
         ("run: experiment\nparameters: {optimizer_options.rho: {value: 1}}", "optimizer_options of sgd = 'rho', allo"),
-        ("run: experiment\nparameters: {profile: {value: fast}}", "profile = 'fast', allowed: quick, full"),
+        ("run: experiment\nparameters: {profile: {value: fast}}", "profile = 'fast', allowed: full, quick, dry"),
         ("run: experiment\nparameters: {l2: 0.1}", "l2 needs value, or a list of values"),
         ("run: experiment\nparameters: {l2: {vales: [0.1]}}", r"key of l2 = 'vales' \(did you mean 'values'\?\)"),
         ("run: experiment\nparameters: {l2: {values: []}}", "l2 needs value, or a list of values"),
@@ -384,7 +384,8 @@ def test_notebooks_side_by_side_and_one_fails(checkouts, workers):
     rows = pd.read_csv(folder / "table.csv")
     assert list(rows["status"]) == ["diverged", "done", "done", "failed"] and list(rows["runs"][:3]) == [2] * 3
     assert rows["accuracy"][:3].between(0, 1).all() and np.isnan(rows["limit"][0])
-    assert rows["error"][3].startswith(f"{rows['key'][3]}, cell 2 failed: ValueError: on purpose (see failed/")
+    said = "cell 2 failed at 'raise ValueError(\"on purpose\")': ValueError: on purpose (see failed/"
+    assert rows["error"][3].startswith(f"{rows['key'][3]}, {said}")
     assert f"failed: l2=2.0, seeds=2: {rows['error'][3]}" in errors
     assert (folder / "failed" / f"{rows['key'][3]}.ipynb").exists()
     assert not (checkouts[1] / "reports/note.txt").exists() and not (checkouts[1] / "figures").exists()

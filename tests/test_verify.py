@@ -96,9 +96,12 @@ def test_the_spread_is_of_runs_that_differ_in_the_seed_only(results):
 def test_without_seeds_there_is_a_fixed_tolerance(results):
     records, _ = verify.stored(engine.data.load("standin"))
     old = next(iter(records.values()))
+    old["scores"]["train_loss"] = 0.5
     for off, far in ((0.029, False), (0.031, True)):
         new = old | {"scores": old["scores"] | {"train_loss": old["scores"]["train_loss"] + off}}
         assert bool(verify.too_far(old, new, {})) == far
+    huge = [old | {"scores": old["scores"] | {"train_loss": loss}} for loss in (2.7e9, 2.71e9, 2.8e9)]
+    assert not verify.too_far(huge[0], huge[1], {}) and verify.too_far(huge[0], huge[2], {})
 
 
 def test_the_sample_is_drawn_of_what_the_documents_asked_for(results, tmp_path, capsys):

@@ -4,8 +4,9 @@ Where NumPy, its BLAS kernel and the data are those that a result was made with,
 last bit. Elsewhere sums are rounded otherwise, and after thousands of updates that is like another seed: then the final
 losses and accuracies must lie within the seed spread, t sqrt(2) s, where s is the standard deviation of the other
 stored runs that differ from it in ``seed`` only, and t the quantile of Student's distribution that 99 % of differences
-of two such runs stay below. Where fewer than three others are stored, 1 point of accuracy and 0.03 nats are allowed. A
-result of an earlier version does not tell its kernel: it is taken to be this one if any such comes out to the last bit.
+of two such runs stay below. Where fewer than three others are stored, 1 point of accuracy and 0.03 nats are allowed,
+and 3 % of a loss above 1. A result of an earlier version does not tell its kernel: it is taken to be this one if any
+such result comes out to the last bit.
 """
 
 import argparse
@@ -126,7 +127,7 @@ def too_far(old, new, spread):
         after, kind = new["scores"][name], name.rpartition("_")[2]
         if kind in TOLERANCE and not (math.isnan(before) and math.isnan(after)):
             within = spread.get(name, math.nan)
-            within = TOLERANCE[kind] if math.isnan(within) else within
+            within = TOLERANCE[kind] * max(1, abs(before)) if math.isnan(within) else within
             if not abs(after - before) <= within:
                 return f"{name}: {before:.5g} is stored, {after:.5g} came out, more than {within:.2g} away"
     return ""
