@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from workbook.claims import file, measure, table
+from workbook.claims import file, gradients, measure, table
 from workbook.runs import engine
 from workbook.runs.engine import Result
 from workbook.runs.experiment import Experiment
@@ -209,7 +209,7 @@ experiments:
 
 def test_a_gradient_check_of_all_inputs_knows_the_penalty(tiny):
     settings = {"hidden": [2], "images": 3, "l2": 10, "measure": "norm"}
-    assert measure._gradient(settings, "error all numerical", 0, "standin") < 1e-6
+    assert gradients.value(settings, "error all numerical", 0, "standin") < 1e-6
 
 
 def test_the_quick_profile_trains_little_of_everything(tiny, load):

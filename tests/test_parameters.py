@@ -21,7 +21,7 @@ from workbook.report.notebook import ReportError
 from workbook.runs import engine, profiles, store
 from workbook.runs.experiment import make
 
-NOTEBOOKS = sorted(store.ROOT.glob("notebooks/*.ipynb"))
+NOTEBOOKS = sorted(path for path in store.ROOT.glob("notebooks/*.ipynb") if path.stem not in ("start", "playground"))
 
 #: other values than the notebooks' own; all that are not named here keep theirs
 OTHERS = {"seeds": 2, "trials": 3, "search_seed": 1, "sigmas": [0.2], "inputs": 7, "images": 5, "l2": 0.1,
@@ -36,10 +36,10 @@ def invented(settings, fingerprint):
     values = {"loss": 2 - accuracy, "cost": 2.1 - accuracy, "accuracy": accuracy}
     every = {f"{part}_{name}": value for part in ("train", "validation", "test") for name, value in values.items()}
     updates = [*range(0, e.total_updates, e.log_every), e.total_updates]
-    curves = {name: [value] * len(updates) for name, value in every.items() if not name.startswith("test")}
+    curves = {"update": updates, "eta": [e.eta_max] * len(updates)}
+    curves |= {name: [value] * len(updates) for name, value in every.items() if not name.startswith("test")}
     run = {"seconds": 0.1, "date": "2026", "machine": "m", "python": "3", "numpy": "2", "fingerprint": fingerprint}
     weights = {"weights": np.eye(3072, 10).tolist()} if e.keep_weights else {}
-    curves |= {"update": updates, "eta": [e.eta_max] * len(updates)}
     return {"diverged": False, "curves": curves, "scores": every, "run": run | {"experiment": settings}} | weights
 
 

@@ -73,6 +73,7 @@ def test_the_first_weights_are_stored_if_asked(pictures):
 
 #: another value of the fields of Experiment and Oddities, where half as much again will not do
 OTHER = {
+    "eta_min": 0.01,
     "split": "B1B2",
     "normalisation": "raw",
     "n_train": 300,
