@@ -9,7 +9,7 @@ from workbook.runs.experiment import Experiment
 from workbook.runs.profiles import caveat, profiled, setting
 
 #: what a short profile may change: lengths and numbers of images
-FIELDS = ("n_train", "n_validation", "sample", "n_s", "updates", "schedule_options", "log_every")
+FIELDS = ("n_train", "sample", "n_s", "updates", "schedule_options", "log_every")
 
 
 @pytest.mark.parametrize("profile, updates", [("quick", 300), ("dry", 60)])

@@ -12,16 +12,15 @@ class Shorter:
     """How a profile shortens the course's setting."""
 
     times: int  # lengths counted in updates are divided by this
-    n_train: int  # at most so many training images
-    n_validation: int
+    n_train: int  # at most so many training images, and a quarter as many to validate
     sample: int  # training images for the curves
     log_every: int  # fewer points on a curve by this factor, as scoring would take most of the time
     meaning: str  # for the reader
 
 
 SHORTER = {
-    "quick": Shorter(30, 10_000, 2_000, 1_000, 2, "effects are those of the full one, accuracies lower"),
-    "dry": Shorter(150, 1_000, 1_000, 500, 3, "it only shows that everything runs"),
+    "quick": Shorter(30, 10_000, 1_000, 2, "effects are those of the full one, accuracies lower"),
+    "dry": Shorter(150, 1_000, 500, 3, "it only shows that everything runs"),
 }
 PROFILES = ("full", *SHORTER)
 
@@ -41,7 +40,7 @@ def profiled(experiment, profile):
     options = dict(experiment.schedule_options)
     if "every" in options:
         shorter["schedule_options"] = options | {"every": max(1, options["every"] // how.times)}
-    fewer = {name: getattr(how, name) for name in ("n_train", "n_validation", "sample")}
+    fewer = {name: getattr(how, name) for name in ("n_train", "sample")}
     fewer = {name: min(getattr(experiment, name) or most, most) for name, most in fewer.items()}
     return replace(experiment, **shorter, **fewer)
 
