@@ -8,8 +8,8 @@ PY      ?= $(VENV)/bin/python
 # where make scheduler listens, and the processes of make workers, -1 for one a core
 HOST    ?= 127.0.0.1
 WORKERS ?= -1
-ifeq ($(filter $(PROFILE),auto quick full),)
-$(error PROFILE=$(PROFILE): say auto, quick or full)
+ifeq ($(filter $(PROFILE),auto dry quick full),)
+$(error PROFILE=$(PROFILE): say auto, dry, quick or full)
 endif
 ifeq ($(filter $(DATA),auto cifar10 standin),)
 $(error DATA=$(DATA): say auto, cifar10 or standin)
@@ -52,7 +52,7 @@ STRIP := if [ -x $(VENV)/bin/nbstripout ]; then \
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' $(MAKEFILE_LIST) | awk -F': ' '{ printf "make %-13s %s\n", $$1, $$2 }'
 	@echo
-	@echo "PROFILE=dry|quick|full  dry: that everything runs; quick: the effects in a minute or two; full: the course's setting."
+	@echo "PROFILE=dry|quick|full  dry: that everything runs; quick: networks that learn, in minutes; full: the course's setting."
 	@echo "                    Default: full where CIFAR-10 is. Claims are checked in full or, to see that it works, dry."
 	@echo "DATA=auto|cifar10|standin  CIFAR10_DIR names its folder; else it is downloaded; else the stand-in is taken."
 	@echo "ONLY=05 makes one section of the report, FRESH=05 trains its networks anew, KEEP_GOING=1 goes on after a failure."

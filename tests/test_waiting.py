@@ -133,7 +133,7 @@ with waiting.alone("report"):
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["PROFILE=foo", "report"], "PROFILE=foo: say auto, quick or full"),
+    [(["PROFILE=foo", "report"], "PROFILE=foo: say auto, dry, quick or full"),
      (["DATA=x", "all"], "DATA=x: say auto, cifar10 or standin"),
      (["ONLY=77", "report"], "no section begins with 77; there are summary 00-data"),
      (["workers", "SCHEDULER=garbage"], "SCHEDULER='garbage': say whose workers, such as SCHEDULER=tcp://"),

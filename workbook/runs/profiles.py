@@ -1,4 +1,4 @@
-"""How long notebooks train: "full", the course's setting; "quick", its effects in seconds; "dry", that it runs."""
+"""How long notebooks train: "full", as the course asks; "quick", a second a network; "dry", to see that all runs."""
 
 from dataclasses import dataclass, replace
 
@@ -19,7 +19,7 @@ class Shorter:
 
 
 SHORTER = {
-    "quick": Shorter(30, 10_000, 1_000, 2, "effects are those of the full one, accuracies lower"),
+    "quick": Shorter(30, 10_000, 1_000, 2, "what helps in the end need not help yet"),
     "dry": Shorter(150, 1_000, 500, 3, "it only shows that everything runs"),
 }
 PROFILES = ("full", *SHORTER)
