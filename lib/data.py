@@ -3,8 +3,6 @@
 Pixels stay uint8 in one memory-mapped file that all processes share (184 MB); lib.nn.splits gathers and normalises one
 minibatch at a time, which takes no longer than gathering stored floats would. If CIFAR-10 cannot be found or
 downloaded, there is a stand-in: 60 000 pictures of the same shape, drawn from a fixed seed.
-
-``python -m lib.data [auto|cifar10|standin]`` prepares the data and prints its name and fingerprint.
 """
 
 import contextlib
@@ -59,8 +57,7 @@ def load(name="auto"):
     stderr. Raises ValueError for an unknown name and DataError, even with "auto", for a ``$CIFAR10_DIR`` without
     CIFAR-10 and for damaged files.
 
-    Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009,
-    https://www.cs.toronto.edu/~kriz/cifar.html
+    Source: A. Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html
     """
     check_choice("data", name, ("auto", "cifar10", "standin"))
     if name != "standin":
@@ -201,19 +198,3 @@ def _write(folder, blocks):
     np.save(folder / "labels.npy", labels)
     digest.update(labels)
     (folder / "about.json").write_text(json.dumps({"fingerprint": digest.hexdigest()[:16]}))
-
-
-def main(arguments):
-    """Prepare the data set of the first argument (default "auto") and print its name; return the exit status."""
-    try:
-        dataset = load(*(arguments[:1] or ["auto"]))
-    except (DataError, ValueError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    print(f"{dataset.where}, fingerprint {dataset.fingerprint}", file=sys.stderr)
-    print(dataset.name, dataset.fingerprint)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -2,7 +2,7 @@
 
 All functions take one network in float64, because in float32 rounding would drown the differences, images X (n, d)
 float64, integer labels y (n,), and lambda. The cost is that of training: batch normalisation uses the statistics of X.
-Dropout drops the same units in every evaluation. For a function that is no network, see workbook.exercises.backward.
+Dropout drops the same units in every evaluation.
 
 **A network of your own** may be of any class that has ``layers``, a list with a dict {name: float64 array} for each
 layer, where "W" is what the penalty is on; ``forward(X, training=True, rng=generator)``, which uses these very arrays

@@ -540,22 +540,6 @@ def test_cache_falls_back_to_the_temporary_folder(small, tmp_path, monkeypatch):
         data.load("standin")
 
 
-# The command
-
-
 def test_an_unknown_name_gets_a_suggestion():
     with pytest.raises(ValueError, match=r"'cifar-10' .did you mean 'cifar10'.*auto, cifar10, standin"):
         data.load("cifar-10")
-
-
-def test_command(folder, monkeypatch, capsys):
-    monkeypatch.setenv("CIFAR10_DIR", str(folder))
-    assert data.main([]) == 0
-    printed = capsys.readouterr()
-    assert printed.out == f"cifar10 {data.load('cifar10').fingerprint}\n" and BIN in printed.err
-    assert data.main(["standin"]) == 0 and capsys.readouterr().out.startswith("standin ")
-    monkeypatch.setenv("CIFAR10_DIR", str(folder / "nowhere"))
-    for argument in ("auto", "cifer"):
-        assert data.main([argument]) == 2
-        printed = capsys.readouterr()
-        assert printed.out == "" and printed.err.count("\n") == 1

@@ -16,6 +16,7 @@ def close():
 
 def test_a_notebook_does_not_show_a_figure_twice():
     """At the end of a cell it shows what pyplot still holds, beside the value of the last line."""
+    plots.plt.close("all")  # those of other tests
     plots.units({"s": np.zeros((3, 2))}, 1, columns=1)
     assert plots.plt.get_fignums() == []
 
