@@ -87,7 +87,8 @@ def spread(function, queue, arguments, progress):
                 while (queue or (suspects and not jobs)) and (core := share.take()):
                     alone, number = not queue, number + 1
                     keys, flop = suspects.pop() if alone else queue.next((work + share.others()) / workers)
-                    future = client.submit(task, number, *arguments(keys), pure=False)
+                    # in this order: those submitted within fifo_timeout would start in any
+                    future = client.submit(task, number, *arguments(keys), pure=False, fifo_timeout=0)
                     jobs[future] = Job(number, keys, flop, core, alone)
                 running = sum(len(job.keys) for job in jobs.values())
                 progress.say(_doing(client, share, running), work, max(1, len(queue) + running))
