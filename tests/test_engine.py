@@ -233,7 +233,7 @@ def test_jupyterlab_gets_one_bar_that_gives_way_to_the_outcome(monkeypatch, caps
 # Stopping
 
 
-def test_an_interrupted_run_says_what_is_stored_in_one_line(monkeypatch):
+def test_an_interrupted_run_says_what_is_stored_in_one_line(monkeypatch, request):
     """What is in training then ends at its next report."""
     ended = Event()
 
@@ -247,6 +247,8 @@ def test_an_interrupted_run_says_what_is_stored_in_one_line(monkeypatch):
             ended.set()
 
     engine.run([replace(SMALL, cycles=2)])
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" has it ignored
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, ours))
     real = engine.train
     monkeypatch.setattr(engine, "train", train)
     with pytest.raises(cluster.Interrupted) as stop:
