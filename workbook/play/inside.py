@@ -10,9 +10,8 @@ from lib.nn.optimizers import OPTIMIZERS
 from lib.nn.passes import initial_network, rates
 from lib.nn.training import batches, evaluate, fit, gradients
 from workbook.play import chart
-from workbook.play.background import Background
 from workbook.play.controls import choice, read_units, slider, units
-from workbook.play.panel import beside, button, note
+from workbook.play.panel import Panel, note
 from workbook.play.training import Stopped, images, short, spaced
 from workbook.runs.experiment import NINE_LAYERS, make
 
@@ -37,23 +36,17 @@ def layers(network, X, y):
     return dict(zip(BY_LAYER, (spread, ratio, dead), strict=True))
 
 
-class Inside:
+class Inside(Panel):
     """The panel ``widget``: two networks that differ in batch normalisation only, by layer, while they train."""
 
     def __init__(self, data_name="auto"):
+        super().__init__()
         self.first = short(data_name, hidden=NINE_LAYERS)
-        self.background = Background(self._failed)
         self.hidden = units(NINE_LAYERS)
         self.init = choice("Initialiser", ["he", "xavier", "σ"])
         self.sigma = slider(widgets.FloatLogSlider, "σ", 0.01, -4, 0, 0.1)
         self.eta_max = slider(widgets.FloatLogSlider, "η max", self.first.eta_max, -3, 1, 0.1)
-        moved = (self.hidden, self.init, self.sigma, self.eta_max)
-        for each in moved:
-            each.observe(lambda _: self.start(), "value")
-        self.buttons = {"start": button("Start over", self.start), "stop": button("Stop", self.stop)}
-        controls = widgets.VBox([*moved, widgets.HBox(list(self.buttons.values()))], layout={"width": "320px"})
-        self.picture, self.status = widgets.HTML(), widgets.HTML()
-        self.widget = beside(controls, self.picture, self.status)
+        self.lay_out(self.hidden, self.init, self.sigma, self.eta_max)
         self.start()
 
     def start(self):
@@ -68,14 +61,6 @@ class Inside:
             self._failed(str(error))
             return
         self.background.start(lambda stopping: self._train(experiment, stopping))
-
-    def stop(self):
-        """End the training; the picture stays."""
-        self.background.stop()
-
-    def still(self):
-        """Return the picture as HTML."""
-        return self.picture.value + self.status.value
 
     def _train(self, experiment, stopping):
         start, sets = time.perf_counter(), images(experiment)
@@ -116,6 +101,3 @@ class Inside:
         ends = ", ".join(f"{y[-1]:.1f} % {name}" for name, (_, y) in curves.items())
         text = f"Update {lines[0].x[-1]} of {updates}, {seconds:.1f} s. Validation accuracy: {ends}."
         self.status.value = note(text)
-
-    def _failed(self, sentence):
-        self.status.value = note(f"<strong>{sentence}</strong>")

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field, replace
 import ipywidgets as widgets
 
 from workbook.play import chart
-from workbook.play.background import Background
 from workbook.play.controls import Controls, code, described
-from workbook.play.panel import beside, button, note
+from workbook.play.panel import Panel, beside, button, note
 from workbook.play.training import Stopped, train
 from workbook.runs.experiment import Experiment
 
@@ -34,7 +33,7 @@ class Run:
         return [value[0] * (100 if name.endswith("accuracy") else 1) for value in list(self.curves.get(name, []))]
 
 
-class Live:
+class Live(Panel):
     """The panel ``widget``: controls, the curves, buttons to start over, stop, pin and reset.
 
     ``run`` is the training that runs or ran last. ``ended`` is a list of functions that are called with a Run that has
@@ -42,13 +41,11 @@ class Live:
     """
 
     def __init__(self, data_name="auto"):
-        self.controls = Controls(data_name, self.moved)
-        self.background, self.ended = Background(self._failed), []
+        super().__init__()
+        self.controls, self.ended = Controls(data_name, self.moved), []
         self.run, self.earlier, self.seed = None, [], 0
-        self.picture, self.status, self.runs = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self.buttons = {
-            "start": button("Start over", self.start),
-            "stop": button("Stop", self.stop),
+        self.runs = widgets.HTML()
+        self.buttons |= {
             "seed": button("Other seed", self.other_seed),
             "pin": button("Pin", self.pin),
             "reset": button("Reset", self.reset),
@@ -86,10 +83,6 @@ class Live:
             run = self.run = Run(experiment)
             self.background.start(lambda stopping: self._train(run, stopping))
 
-    def stop(self):
-        """End the training; what it has drawn stays."""
-        self.background.stop()
-
     def pin(self):
         """Keep the run in a colour of its own until everything is reset."""
         if self.run and not self.run.color and self.run.curves:
@@ -105,7 +98,7 @@ class Live:
 
     def still(self):
         """Return the picture and its legend as HTML."""
-        return self.picture.value + self.status.value + self.runs.value
+        return super().still() + self.runs.value
 
     def _keep(self):
         """Put the present run among the earlier ones, unless it has only just begun."""
@@ -171,6 +164,3 @@ class Live:
         text += f"Update {updates} of {run.experiment.total_updates}, {run.seconds:.1f} s, "
         text += f"validation accuracy {accuracy:.1f} %. As code: <code>{html.escape(code(run.experiment))}</code>"
         self.status.value = note(text)
-
-    def _failed(self, sentence):
-        self.status.value = note(f"<strong>{html.escape(sentence)}</strong>")

@@ -1,12 +1,46 @@
 """What the panels of the playground share: how they are laid out, their buttons, and what is left without widgets."""
 
+import html
+
 import ipywidgets as widgets
 from IPython.display import display
+
+from workbook.play.background import Background
 
 WITHOUT = (
     "This is a still picture: the controls answer in JupyterLab, where the notebook runs "
     "(<code>make lab</code>, then run its cells)."
 )
+
+
+class Panel:
+    """A ``widget`` of controls and buttons beside ``picture`` and ``status``, while the ``background`` trains.
+
+    A panel has a method ``start``, which trains anew with the controls as they stand.
+    """
+
+    def __init__(self):
+        self.background = Background(self._failed)
+        self.picture, self.status = widgets.HTML(), widgets.HTML()
+        self.buttons = {"start": button("Start over", self.start), "stop": button("Stop", self.stop)}
+
+    def lay_out(self, *controls):
+        """Make the widget; each of the controls starts the training over when it is moved."""
+        for each in controls:
+            each.observe(lambda _: self.start(), "value")
+        row = widgets.HBox(list(self.buttons.values()))
+        self.widget = beside(widgets.VBox([*controls, row], layout={"width": "320px"}), self.picture, self.status)
+
+    def stop(self):
+        """End the training; what it has drawn stays."""
+        self.background.stop()
+
+    def still(self):
+        """Return the picture as HTML."""
+        return self.picture.value + self.status.value
+
+    def _failed(self, sentence):
+        self.status.value = note(f"<strong>{html.escape(sentence)}</strong>")
 
 
 def button(text, pressed, **how):

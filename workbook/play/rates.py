@@ -6,34 +6,27 @@ import ipywidgets as widgets
 import numpy as np
 
 from workbook.play import chart
-from workbook.play.background import Background
 from workbook.play.controls import slider
-from workbook.play.panel import beside, button, note
+from workbook.play.panel import Panel, button, note
 from workbook.play.training import short, train
 
 SMOOTH = 5  # points over which the accuracy is averaged before it is read off
 
 
-class RangeTest:
+class RangeTest(Panel):
     """The panel ``widget``: accuracy and loss over the rate, and the ends of a cycle that one would read off.
 
     live: the Live panel whose other settings are taken, and which gets the rates when the button is pressed.
     """
 
     def __init__(self, data_name="auto", live=None):
+        super().__init__()
         self.live, self.first, self.found = live, short(data_name), None
-        self.background = Background(self._failed)
         self.highest = slider(widgets.FloatLogSlider, "up to η", 1.0, -1, 1, 0.1)
         self.updates = slider(widgets.IntSlider, "Updates", 400, 100, 2000, 100, readout_format="d")
-        for each in (self.highest, self.updates):
-            each.observe(lambda _: self.start(), "value")
-        self.buttons = {"start": button("Start over", self.start), "stop": button("Stop", self.stop)}
         if live:
             self.buttons["use"] = button("Take these rates above", self.use)
-        row = widgets.HBox(list(self.buttons.values()))
-        controls = widgets.VBox([self.highest, self.updates, row], layout={"width": "320px"})
-        self.picture, self.status = widgets.HTML(), widgets.HTML()
-        self.widget = beside(controls, self.picture, self.status)
+        self.lay_out(self.highest, self.updates)
         self.start()
 
     def start(self):
@@ -47,19 +40,11 @@ class RangeTest:
         experiment = replace(base, **rising, n_s=self.updates.value, log_every=max(1, self.updates.value // 60))
         self.background.start(lambda stopping: self._train(experiment, stopping))
 
-    def stop(self):
-        """End the test; what it has drawn stays."""
-        self.background.stop()
-
     def use(self):
         """Move the rates of the Live panel to those that were read off."""
         if self.found:
             low, high = self.found
             self.live.controls.move(eta_min=max(low, 1e-6), eta_max=high)
-
-    def still(self):
-        """Return the picture as HTML."""
-        return self.picture.value + self.status.value
 
     def _train(self, experiment, stopping):
         def show(network, curves):
@@ -90,9 +75,6 @@ class RangeTest:
             text = f"One would read off η min = {low:.2g}, where the accuracy begins to rise, and η max = {high:.2g}, "
             text += "where it is highest, before it falls or becomes ragged. The course gives 1e-05 and 0.1."
         self.status.value = note(text)
-
-    def _failed(self, sentence):
-        self.status.value = note(f"<strong>{sentence}</strong>")
 
 
 def read_off(eta, accuracy):

@@ -7,30 +7,25 @@ import ipywidgets as widgets
 import numpy as np
 
 from workbook.play import chart
-from workbook.play.background import Background
 from workbook.play.controls import described, slider
-from workbook.play.panel import beside, button, note
+from workbook.play.panel import Panel, note
 from workbook.play.training import short, train
 
 NETWORKS = 16
 
 
-class Search:
+class Search(Panel):
     """The panel ``widget``: accuracy over lambda, drawn again at every point while all networks train.
 
     live: the Live panel whose other settings are taken; without it, the course's.
     """
 
     def __init__(self, data_name="auto", live=None):
+        super().__init__()
         self.live, self.first = live, short(data_name)
-        self.background = Background(self._failed)
         log = widgets.FloatRangeSlider
         self.range = slider(log, "log₁₀ λ", (-5.0, -1.0), -7, 0, 0.5, readout_format=".1f")
-        self.range.observe(lambda _: self.start(), "value")
-        self.buttons = {"start": button("Start over", self.start), "stop": button("Stop", self.stop)}
-        controls = widgets.VBox([self.range, widgets.HBox(list(self.buttons.values()))], layout={"width": "320px"})
-        self.picture, self.status = widgets.HTML(), widgets.HTML()
-        self.widget = beside(controls, self.picture, self.status)
+        self.lay_out(self.range)
         self.start()
 
     def start(self):
@@ -42,14 +37,6 @@ class Search:
             return
         trials = [replace(base, l2=float(l2)) for l2 in np.logspace(*self.range.value, NETWORKS)]
         self.background.start(lambda stopping: self._train(trials, stopping))
-
-    def stop(self):
-        """End the training; the picture stays."""
-        self.background.stop()
-
-    def still(self):
-        """Return the picture as HTML."""
-        return self.picture.value + self.status.value
 
     def _train(self, trials, stopping):
         start, common = time.perf_counter(), trials[0]
@@ -82,6 +69,3 @@ class Search:
     def _error(accuracy, experiment):
         """Return the standard error, in %, of an accuracy in % on so many images."""
         return (accuracy * (100 - accuracy) / experiment.n_validation) ** 0.5
-
-    def _failed(self, sentence):
-        self.status.value = note(f"<strong>{sentence}</strong>")
